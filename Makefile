@@ -1,0 +1,52 @@
+# Each target sets up what it needs first; setting up again when nothing changed takes milliseconds.
+
+SHELL := /bin/sh
+python := .venv/bin/python
+WORLDS ?= 2000
+
+.DEFAULT_GOAL := help
+.PHONY: help launch test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-dev clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+launch: setup-runtime ## Run the example launch
+	@tools/launch.sh
+
+test: setup-dev ## Run every test
+	@tools/system-packages.sh test
+	$(python) -m pytest
+
+quick: check ## Run the checks and the fast tests (under a minute)
+	$(python) -m pytest -m "not slow and not integration"
+
+check: setup-dev ## Lint, format check, types, import contracts, size ratchet
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	.venv/bin/lint-imports
+	$(python) tools/ratchet.py
+
+sim: setup-dev ## Run simulated launches: make sim WORLDS=20000
+	$(python) -m tminus.testing.sim --worlds $(WORLDS)
+
+crash-sweep: setup-dev ## Kill and resume a launch at every journal record
+	$(python) benchmarks/crash_sweep.py
+
+bench-faults: setup-dev ## Measure how fast faults of the candidate are contained
+	@tools/system-packages.sh bench
+	$(python) benchmarks/faults.py
+
+bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, beside a peer
+	@tools/system-packages.sh bench
+	$(python) benchmarks/cutover.py
+
+setup-runtime:
+	@tools/setup.sh runtime
+
+setup-dev:
+	@tools/setup.sh dev
+
+clean: ## Remove the virtual environment and caches
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
