@@ -1,0 +1,1 @@
+"""Launch control for software releases. The package root is empty on purpose: import from its floors."""

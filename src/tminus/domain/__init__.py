@@ -1,0 +1,1 @@
+"""Floor 0: frozen values and pure functions. Standard library only; no input/output, clock or randomness."""

@@ -1,0 +1,196 @@
+"""The plan of one launch as typed values. Must not read files: `tminus.plan` builds it from launch.yaml."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
+from tminus.domain.plan.request import Request
+from tminus.domain.plan.route_class import RouteClass
+from tminus.domain.plan.secret import SecretRef
+from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
+FULL_BP = 10_000  # basis points: all traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The deployment window, half open: opens_ms <= T-0 < closes_ms, milliseconds since the epoch."""
+
+    opens_ms: int
+    closes_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the artifact comes from: an annotated tag of a git repository."""
+
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a tag's tree becomes an artifact: a command run once inside it, or nothing."""
+
+    command: tuple[str, ...] = ()
+    deadline_ms: int = 20 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a slot's instances are started.
+
+    Attributes:
+        command: argument vector; `{port}` is replaced, and PORT is set in the environment.
+        instances: how many per slot.
+        environment: (name, value) pairs.
+        secrets: (name, reference) pairs, resolved when the slot is started.
+        health_path: answers 200 when an instance is ready for traffic.
+        boot_deadline_ms: an instance that is not healthy by then failed to start.
+        stop_grace_ms: between SIGTERM and SIGKILL of an instance's group.
+    """
+
+    command: tuple[str, ...]
+    instances: int = 3
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, SecretRef], ...] = ()
+    health_path: str = "/healthz"
+    boot_deadline_ms: int = 60 * SECOND_MS
+    stop_grace_ms: int = 10 * SECOND_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """The public address of the service, held by its supervisor."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How traffic moves: each step in basis points, judged before the next is taken.
+
+    Attributes:
+        steps_bp: rising shares of traffic, the last is 10000.
+        step_min_ms: a step lasts at least so long.
+        step_deadline_ms: without a passing verdict by then, the plan's `on_inconclusive` follows.
+    """
+
+    steps_bp: tuple[int, ...] = (1_000, 5_000, FULL_BP)
+    step_min_ms: int = 10 * SECOND_MS
+    step_deadline_ms: int = 10 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How long the router keeps trusting a candidate whose controller has fallen silent.
+
+    `shift_ms` counts while traffic moves and is verified; `bake_ms` afterwards, when the candidate has
+    proven itself and a restart of the agent should not cost the launch.
+    """
+
+    shift_ms: int = SECOND_MS
+    bake_ms: int = 30 * SECOND_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A phase with a length: verification, bake, watch. `reading_every_ms` is its cadence in the log."""
+
+    for_ms: int
+    reading_every_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The loss meter: numbered requests through the router while traffic moves.
+
+    Attributes:
+        path: fetched with GET, over kept connections and over new ones; None uses the health path.
+        post_path: receives POST with an Idempotency-Key; None sends none.
+        post_body: the body of these.
+        rate_per_s: requests a second, all kinds together; 0 switches the meter off.
+    """
+
+    path: str | None = None
+    post_path: str | None = None
+    post_body: str = "{}"
+    rate_per_s: int = 20
+
+
+class OnInconclusive(StrEnum):
+    """What follows when evidence does not suffice by a deadline. Promotion is not among the choices."""
+
+    HOLD = "hold"
+    ROLLBACK = "rollback"
+
+
+def handbook_triggers() -> tuple[Trigger, ...]:
+    """Error rate above 1 % and 95th percentile above 500 ms roll back."""
+    return (
+        Trigger(Limit("error rate", Metric.ERROR_RATE, 10_000), Consequence.ROLLBACK),
+        Trigger(Limit("response time p95", Metric.LATENCY_P95, 500), Consequence.ROLLBACK),
+    )
+
+
+def handbook_targets() -> tuple[Limit, ...]:
+    """Error rate at most 0.1 % and 95th percentile at most 200 ms verify a launch."""
+    return (
+        Limit("error rate", Metric.ERROR_RATE, 1_000, window_ms=MINUTE_MS),
+        Limit("response time p95", Metric.LATENCY_P95, 200, window_ms=MINUTE_MS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One launch, fully typed, every default filled in.
+
+    Attributes:
+        service: name of the service, a DNS label.
+        version: semantic version without the leading v.
+        source: repository and tag.
+        run: how instances start.
+        environment: where the launch happens; one launch per service and environment at a time.
+        project: code that documents carry in their names.
+        t0_ms: T-0 in milliseconds since the epoch; None is "as soon as it is ready".
+        window: the deployment window; None allows any time.
+        smoke: requests sent to each candidate instance before it has traffic.
+        critical_paths: requests sent through the router after traffic moved; also the smoke suite's
+            default.
+        triggers: limits that act at once.
+        targets: limits that must hold, with evidence, before a launch counts as verified.
+        drain_deadline_ms: requests still on a slot so long after traffic left it are cut and counted.
+        hold_expiry_ms: a hold that nobody lifts ends in scrub or rollback after this time.
+    """
+
+    service: str
+    version: str
+    source: Source
+    run: Run
+    environment: str = "production"
+    project: str = ""
+    t0_ms: int | None = None
+    window: Window | None = None
+    build: Build = field(default_factory=Build)
+    listen: Listen = field(default_factory=Listen)
+    route_classes: tuple[RouteClass, ...] = ()
+    smoke: tuple[Request, ...] = ()
+    critical_paths: tuple[Request, ...] = ()
+    shift: Shift = field(default_factory=Shift)
+    lease: Lease = field(default_factory=Lease)
+    verify: Stay = field(default_factory=lambda: Stay(10 * MINUTE_MS, 5 * MINUTE_MS))
+    bake: Stay = field(default_factory=lambda: Stay(HOUR_MS, 30 * MINUTE_MS))
+    watch: Stay = field(default_factory=lambda: Stay(DAY_MS, 30 * MINUTE_MS))
+    triggers: tuple[Trigger, ...] = field(default_factory=handbook_triggers)
+    targets: tuple[Limit, ...] = field(default_factory=handbook_targets)
+    on_inconclusive: OnInconclusive = OnInconclusive.HOLD
+    meter: Meter = field(default_factory=Meter)
+    drain_deadline_ms: int = 30 * SECOND_MS
+    hold_expiry_ms: int = 4 * HOUR_MS
+
+    @property
+    def longest_window_ms(self) -> int:
+        """How far back any judgement of this plan looks."""
+        limits = (*self.targets, *(trigger.limit for trigger in self.triggers))
+        return max((limit.window_ms for limit in limits), default=10 * SECOND_MS)

@@ -1,0 +1,1 @@
+"""Verdicts and gates: what must hold before a step is taken."""

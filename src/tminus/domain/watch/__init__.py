@@ -1,0 +1,1 @@
+"""Counters over windows and the verdicts drawn from them."""

@@ -1,0 +1,222 @@
+"""The journal: the only truth about a launch. Storage only; what events mean is the domain's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tminus.domain.canonical import Json
+from tminus.domain.watch.counts import Sample
+
+GENESIS = "sha256:" + "0" * 64  # previous hash of the first event of every launch
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that is about to be appended.
+
+    Attributes:
+        kind: name of the event.
+        version: of the event's shape; readers upcast.
+        at_ms: when it was decided, milliseconds since the epoch.
+        body: canonical JSON object.
+    """
+
+    kind: str
+    version: int
+    at_ms: int
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event in the journal.
+
+    `hash` is SHA-256 over the canonical form of {launch, seq, kind, version, at_ms, epoch, body, prev}.
+    """
+
+    launch: str
+    seq: int
+    kind: str
+    version: int
+    at_ms: int
+    epoch: int
+    body: Json
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Last event of a launch; `seq` is 0 and `hash` is GENESIS for a launch without events."""
+
+    launch: str
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRow:
+    """A launch as the journal lists it; everything else is folded from its events.
+
+    `open` is false once the launch has ended; `t0_ms` is None where it starts as soon as it is ready.
+    """
+
+    launch: str
+    service: str
+    environment: str
+    opened_ms: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a launch: `epoch` rises with every claim and fences whatever came before."""
+
+    launch: str
+    owner: str
+    epoch: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks of a running launch; durable before it is acted upon.
+
+    Attributes:
+        key: unique per launch; the same key twice is one order.
+        verb: hold, resume, slip, scrub, abort, rollback.
+        by: principal id of the person.
+        reason: in their words.
+        at_ms: when it was given.
+        argument: of the verb, for example the new T-0; empty where it has none.
+    """
+
+    key: str
+    verb: str
+    by: str
+    reason: str
+    at_ms: int
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """State folded up to and including event `seq`; `hash` is that event's."""
+
+    launch: str
+    seq: int
+    hash: str
+    state: Json
+
+
+class Journal(Protocol):
+    """Append-only, hash-chained events per launch."""
+
+    def append(self, launch: str, epoch: int, after_seq: int, drafts: Sequence[Draft]) -> Head:
+        """Appends all drafts or none, durably, and returns the new head.
+
+        Raises:
+            Refused: `stale-epoch` when the launch was claimed with a higher epoch, `unexpected-sequence` when
+                the head is not `after_seq`, `journal-corrupt`.
+            Unavailable: `journal-full` or the database does not answer; nothing was appended.
+            Unknown: the drafts may have been appended; read the head.
+        """
+        ...
+
+    def read(self, launch: str, after_seq: int = 0) -> Sequence[Record]:
+        """Events after `after_seq` in order, each verified against its hash and predecessor.
+
+        Raises:
+            Refused: `journal-corrupt`, with the sequence at which it was found.
+            Unavailable: the database does not answer.
+        """
+        ...
+
+    def head(self, launch: str) -> Head:
+        """The last event.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        ...
+
+
+class LaunchBook(Protocol):
+    """Which launches exist and who drives them."""
+
+    def open_launch(self, row: LaunchRow, drafts: Sequence[Draft]) -> Head:
+        """Enters a launch with its first events, in one transaction.
+
+        Raises:
+            Refused: `launch-running`, an open launch of that service and environment exists.
+            Unavailable: `journal-full` or no answer.
+        """
+        ...
+
+    def launches(self, service: str | None = None, environment: str | None = None) -> Sequence[LaunchRow]:
+        """All launches, oldest first, narrowed where asked."""
+        ...
+
+    def close_launch(self, launch: str, epoch: int) -> None:
+        """Marks the launch as ended. Idempotent; refused for a stale epoch."""
+        ...
+
+
+class Claims(Protocol):
+    """The lease on driving a launch."""
+
+    def claim(self, launch: str, owner: str, now_ms: int, lease_ms: int) -> Lease | None:
+        """Takes the lease with a raised epoch when it is free, expired or the owner's own; else None."""
+        ...
+
+    def renew(self, lease: Lease, now_ms: int, lease_ms: int) -> Lease | None:
+        """Extends the lease; None when somebody else has claimed since."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Gives the lease back so that another may claim at once."""
+        ...
+
+
+class Inbox(Protocol):
+    """Orders of people, durable before anything happens."""
+
+    def post(self, launch: str, order: Order) -> None:
+        """Enters an order; the same key again does nothing.
+
+        Raises:
+            Unavailable: `journal-full` or no answer.
+        """
+        ...
+
+    def orders(self, launch: str) -> Sequence[Order]:
+        """Orders not yet settled, oldest first."""
+        ...
+
+    def settle(self, launch: str, keys: Sequence[str]) -> None:
+        """Removes orders whose consequence stands in the journal."""
+        ...
+
+
+class Shelf(Protocol):
+    """What stands beside the journal and may be lost: snapshots, samples, the word to those who wait."""
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keeps the newest snapshot of a launch."""
+        ...
+
+    def snapshot(self, launch: str) -> Snapshot | None:
+        """The newest snapshot, if any."""
+        ...
+
+
+class SampleRing(Protocol):
+    """The last samples of a launch, bounded: the oldest are overwritten."""
+
+    def add_sample(self, launch: str, sample: Sample) -> None:
+        """Keeps a sample."""
+        ...
+
+    def samples(self, launch: str, since_ms: int) -> Sequence[Sample]:
+        """Kept samples not older than `since_ms`, oldest first."""
+        ...

@@ -1,0 +1,68 @@
+"""Where instances of a service run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tminus.domain.launch.reading import SlotReading
+from tminus.domain.launch.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSpec:
+    """What a slot should run.
+
+    Attributes:
+        digest: of the artifact, which the runtime finds by it.
+        command: argument vector with `{port}` still in it.
+        environment: complete environment of an instance but PORT; secret values included, so a spec is
+            never logged or journalled.
+        instances: how many.
+        health_path: answers 200 when ready.
+        stop_grace_ms: between SIGTERM and SIGKILL.
+    """
+
+    digest: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    instances: int
+    health_path: str
+    stop_grace_ms: int
+
+    def __repr__(self) -> str:
+        """Leaves the environment out: it may hold secrets."""
+        return f"SlotSpec(digest={self.digest!r}, command={self.command!r}, instances={self.instances})"
+
+
+class Runtime(Protocol):
+    """Starts and stops slots of one service in one environment. Calls return at once; readings tell when
+    it has come about."""
+
+    def start_slot(self, slot: Slot, spec: SlotSpec) -> None:
+        """Runs `spec` in `slot`. Idempotent: nothing happens where the slot already runs that digest and
+        count; a slot that holds another digest is refused (`slot-occupied`).
+
+        Raises:
+            Refused: the artifact is missing, the slot is occupied, the command cannot be run.
+            Unavailable: nobody answers.
+            Unknown: it may have been started.
+        """
+        ...
+
+    def stop_slot(self, slot: Slot) -> None:
+        """Stops every instance of `slot`: SIGTERM, the grace, SIGKILL to the group. Idempotent. An external
+        slot is forgotten, its instances go on.
+
+        Raises:
+            Unavailable: nobody answers.
+            Unknown: it may have been stopped.
+        """
+        ...
+
+    def read_slots(self) -> Mapping[Slot, SlotReading]:
+        """Both slots, each instance probed on its health path now, all within one second.
+
+        Raises:
+            Unavailable: nobody answers.
+        """
+        ...

@@ -1,0 +1,91 @@
+"""A tiny process supervisor: programs that outlive whoever asked for them, and a listening socket."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """A program to keep running.
+
+    Attributes:
+        name: unique under the supervisor.
+        argv: argument vector; `{fd}` becomes the number of the inherited listening socket, `{pid}` that of
+            the predecessor on `replace`.
+        environment: complete environment.
+        directory: working directory.
+        log: file that receives standard output and error, appended.
+        restart: start it again when it ends by itself.
+        socket: name of a held listening socket that it inherits, or empty.
+        stop_grace_ms: between SIGTERM and SIGKILL of its group.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    log: str
+    restart: bool
+    socket: str = ""
+    stop_grace_ms: int = 10_000
+
+    def __repr__(self) -> str:
+        """Leaves the environment out: it may hold secrets."""
+        return f"ProgramSpec(name={self.name!r}, argv={self.argv!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReading:
+    """A program under supervision; pid 0 when it does not run."""
+
+    name: str
+    pid: int
+    restarts: int
+    started_ms: int
+
+
+class Supervision(Protocol):
+    """The supervisor of one service and environment."""
+
+    def keep(self, programs: Sequence[ProgramSpec]) -> None:
+        """Runs these programs and keeps them running. Programs of the same name and specification are left
+        alone; one of the same name with another specification is refused (`program-differs`).
+
+        Raises:
+            Refused: `program-differs`, `command-not-found`.
+            Unavailable: the supervisor does not answer.
+            Unknown: they may run.
+        """
+        ...
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Stops these programs for good. Returns at once; readings tell when they are gone."""
+        ...
+
+    def programs(self) -> Mapping[str, ProgramReading]:
+        """All programs by name, those being stopped included until they are gone."""
+        ...
+
+
+class ListeningSockets(Protocol):
+    """Sockets that stay open whatever becomes of the programs that accept from them."""
+
+    def hold_socket(self, name: str, host: str, port: int) -> None:
+        """Binds and listens, or does nothing where it already does.
+
+        Raises:
+            Refused: `port-taken`.
+            Unavailable: the supervisor does not answer.
+        """
+        ...
+
+    def replace(self, program: ProgramSpec) -> None:
+        """Starts `program` beside its predecessor of the same name, which is told by its successor to
+        finish; the supervisor keeps the successor.
+
+        Raises:
+            Unavailable: the supervisor does not answer.
+            Unknown: it may have been replaced.
+        """
+        ...
