@@ -62,23 +62,26 @@ install_venv_module() {
     makes_venvs "$picked" || fail "$missing even after apt-get installed python3-venv; name another interpreter: TMINUS_PYTHON=/path/to/python"
 }
 
-# The folder is part of the key: scripts in a venv carry its path, so a moved or copied tree is set up again.
-key_of() { { pwd -P && cat "$1" pyproject.toml tools/setup.sh; } | cksum; }
+key_of() { cat "$1" pyproject.toml tools/setup.sh | cksum; }
+
+# Scripts in a venv carry its path, so the venv of a moved or copied tree is made again.
+is_here() { [ "$(cat "$venv/.setup-place" 2>/dev/null)" = "$(pwd -P)" ]; }
 
 is_current() { # the kind of setup, the lock it stands on
-    [ -x "$python" ] && [ -f "$venv/.setup-$1" ] && [ "$(cat "$venv/.setup-$1")" = "$(key_of "$2")" ] && "$python" -c "" 2>/dev/null
+    is_here && [ "$(cat "$venv/.setup-$1" 2>/dev/null)" = "$(key_of "$2")" ] && "$python" -c "" 2>/dev/null
 }
 
 # The development lock contains the runtime lock, at the same versions.
 if is_current dev requirements-dev.txt; then exit 0; fi
 if [ "$kind" = runtime ] && is_current runtime "$lock"; then exit 0; fi
 
-if ! is_recent "$python" || ! "$python" -m pip --version >/dev/null 2>&1 || [ "$("$python" -c 'import sys; print(sys.prefix)')" != "$(pwd -P)/$venv" ]; then
+if ! is_here || ! is_recent "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
     pick_python
     makes_venvs "$picked" || install_venv_module
     say "making $venv with $("$picked" --version)"
     rm -rf "$venv"
     "$picked" -m venv "$venv" || fail "'$picked -m venv $venv' failed; its output is above"
+    pwd -P >"$venv/.setup-place"
 fi
 
 rm -f "$venv/.setup-runtime" "$venv/.setup-dev"
