@@ -1,0 +1,1 @@
+"""The system clock, with a wait that a datagram ends."""

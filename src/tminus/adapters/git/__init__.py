@@ -1,0 +1,1 @@
+"""Releases in a git repository, and the build of an artifact from a tag's tree."""

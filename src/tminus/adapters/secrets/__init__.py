@@ -1,0 +1,1 @@
+"""Secret values by reference, from the environment, files and commands."""
