@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tminus.domain.canonical import Json
+from tminus.domain.launch import chain
 from tminus.domain.watch.counts import Sample
 
-GENESIS = "sha256:" + "0" * 64  # previous hash of the first event of every launch
+GENESIS = chain.GENESIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,19 @@ class Journal(Protocol):
         """The last event.
 
         Raises:
+            Unavailable: the database does not answer.
+        """
+        ...
+
+
+class RawRecords(Protocol):
+    """The stored events as they stand, for whoever judges whether they were tampered with."""
+
+    def links(self, launch: str) -> Sequence[chain.Link]:
+        """All events of the launch by sequence, none verified; empty for a launch without events.
+
+        Raises:
+            Refused: `journal-corrupt`, the database itself cannot be read.
             Unavailable: the database does not answer.
         """
         ...

@@ -1,0 +1,55 @@
+"""Every port of the journal over one database, for the composition root."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tminus.adapters.database.book import SqlLaunchBook
+from tminus.adapters.database.claims import SqlClaims
+from tminus.adapters.database.database import Database
+from tminus.adapters.database.inbox import SqlInbox
+from tminus.adapters.database.journal import SqlJournal, SqlRawRecords
+from tminus.adapters.database.samples import RING_SLOTS, SqlSampleRing
+from tminus.adapters.database.shelf import SqlShelf
+from tminus.adapters.database.sqlite import open_sqlite
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The ports of `tminus.ports.journal`, all over `database`; `close` when done."""
+
+    database: Database
+    journal: SqlJournal
+    raw: SqlRawRecords
+    book: SqlLaunchBook
+    claims: SqlClaims
+    inbox: SqlInbox
+    shelf: SqlShelf
+    ring: SqlSampleRing
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.database.close()
+
+
+def store_over(database: Database, ring_slots: int = RING_SLOTS) -> Store:
+    """All ports over a database; `ring_slots` samples are kept per launch."""
+    return Store(
+        database,
+        SqlJournal(database),
+        SqlRawRecords(database),
+        SqlLaunchBook(database),
+        SqlClaims(database),
+        SqlInbox(database),
+        SqlShelf(database),
+        SqlSampleRing(database, ring_slots),
+    )
+
+
+def sqlite_store(path: Path, *, create: bool = True, ring_slots: int = RING_SLOTS) -> Store:
+    """All ports over the SQLite file at `path`.
+
+    Raises:
+        Refused: `journal-missing`, `journal-newer`, `journal-foreign`, `journal-corrupt`.
+        Unavailable: the file cannot be opened now.
+    """
+    return store_over(open_sqlite(path, create=create), ring_slots)
