@@ -1,6 +1,6 @@
 """Where instances of a service run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,5 +64,30 @@ class Runtime(Protocol):
 
         Raises:
             Unavailable: nobody answers.
+        """
+        ...
+
+
+class Adoption(Protocol):
+    """Takes instances into a slot that somebody else runs."""
+
+    def adopt_slot(self, slot: Slot, addresses: Sequence[str], digest: str, health_path: str) -> None:
+        """Reads `slot` from now on as external instances at `addresses` (host:port). Idempotent.
+
+        Raises:
+            Refused: `slot-occupied`, the slot holds something else.
+            Unavailable: nobody answers.
+        """
+        ...
+
+
+class Addressing(Protocol):
+    """Where instances answer, known before they run."""
+
+    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
+        """host:port of every instance of both slots, the same at every call; an external slot's own.
+
+        Raises:
+            Unavailable: they cannot be reserved now.
         """
         ...

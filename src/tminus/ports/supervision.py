@@ -11,14 +11,16 @@ class ProgramSpec:
 
     Attributes:
         name: unique under the supervisor.
-        argv: argument vector; `{fd}` becomes the number of the inherited listening socket, `{pid}` that of
-            the predecessor on `replace`.
-        environment: complete environment.
+        argv: argument vector; `{fd}` becomes the number of the inherited listening socket; an argument that
+            is exactly `{pid}` becomes those of predecessors that still run, and is left out without any.
+        environment: complete environment; `{fd}` in a value is replaced too where `socket` is set.
         directory: working directory.
         log: file that receives standard output and error, appended.
         restart: start it again when it ends by itself.
         socket: name of a held listening socket that it inherits, or empty.
         stop_grace_ms: between SIGTERM and SIGKILL of its group.
+        sockets_from: path of a UNIX socket on which the program hands its listening sockets over when sent
+            `_getsocks` (HAProxy's statistics socket does), for a supervisor that lost its own; or empty.
     """
 
     name: str
@@ -29,6 +31,7 @@ class ProgramSpec:
     restart: bool
     socket: str = ""
     stop_grace_ms: int = 10_000
+    sockets_from: str = ""
 
     def __repr__(self) -> str:
         """Leaves the environment out: it may hold secrets."""
@@ -54,7 +57,8 @@ class Supervision(Protocol):
 
         Raises:
             Refused: `program-differs`, `command-not-found`.
-            Unavailable: the supervisor does not answer.
+            Unavailable: the supervisor does not answer, its disk is full (`disk-full`), or a program of that
+                name is still being stopped (`program-stopping`).
             Unknown: they may run.
         """
         ...
@@ -72,10 +76,19 @@ class ListeningSockets(Protocol):
     """Sockets that stay open whatever becomes of the programs that accept from them."""
 
     def hold_socket(self, name: str, host: str, port: int) -> None:
-        """Binds and listens, or does nothing where it already does.
+        """Binds and listens, or does nothing where it already does. Under another address than before, the
+        new socket takes the name over; programs that inherited the old one keep it.
 
         Raises:
-            Refused: `port-taken`.
+            Refused: `port-taken`, `port-forbidden`, `address-unknown`.
+            Unavailable: the supervisor does not answer.
+        """
+        ...
+
+    def release_socket(self, name: str) -> None:
+        """Closes the supervisor's own copy, so that nobody waits in a queue that no program serves. Idempotent.
+
+        Raises:
             Unavailable: the supervisor does not answer.
         """
         ...

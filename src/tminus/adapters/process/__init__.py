@@ -1,0 +1,1 @@
+"""Slots as local processes under a supervisor: artifacts are directories, instances listen on loopback."""

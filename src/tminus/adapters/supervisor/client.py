@@ -1,0 +1,153 @@
+"""Talks to the supervisor of a directory, and brings it to life where there is none."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tminus.adapters.supervisor import files, wire
+from tminus.ports.fault import Unavailable, Unknown
+from tminus.ports.supervision import ProgramReading, ProgramSpec
+
+MODULE = "tminus.adapters.supervisor"
+CALL_LIMIT_S = 1.0
+START_LIMIT_S = 5.0  # an interpreter on a busy machine; usually a tenth of a second
+# What an interpreter may need; the caller's secrets stay with the caller.
+_INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "HOME", "LANG", "LC_ALL", "TMPDIR")
+
+
+class Supervisor:
+    """Implements `Supervision` and `ListeningSockets` by a daemon that outlives the caller.
+
+    Every call takes at most `limit_s` seconds, and starts the daemon where it does not run: then at most
+    `START_LIMIT_S` more.
+    """
+
+    def __init__(self, directory: Path, limit_s: float = CALL_LIMIT_S) -> None:
+        """See the class; `directory` holds the state of one service in one environment."""
+        self._directory = directory.absolute()
+        self._limit_s = limit_s
+
+    def keep(self, programs: Sequence[ProgramSpec]) -> None:
+        """See `Supervision.keep`."""
+        self._ask({"do": "keep", "programs": [wire.spec_message(spec) for spec in programs]})
+
+    def drop(self, names: Sequence[str]) -> None:
+        """See `Supervision.drop`."""
+        self._ask({"do": "drop", "names": list(names)})
+
+    def programs(self) -> Mapping[str, ProgramReading]:
+        """See `Supervision.programs`."""
+        reply = self._ask({"do": "programs"}, changes=False)
+        readings = [wire.reading_from(message) for message in reply["programs"]]
+        return {reading.name: reading for reading in readings}
+
+    def hold_socket(self, name: str, host: str, port: int) -> None:
+        """See `ListeningSockets.hold_socket`."""
+        self._ask({"do": "hold", "name": name, "host": host, "port": port})
+
+    def release_socket(self, name: str) -> None:
+        """See `ListeningSockets.release_socket`."""
+        self._ask({"do": "release", "name": name})
+
+    def replace(self, program: ProgramSpec) -> None:
+        """See `ListeningSockets.replace`."""
+        self._ask({"do": "replace", "program": wire.spec_message(program)}, again=False)
+
+    def leave(self) -> None:
+        """Ends the supervisor and lets every program run on; does nothing where none runs."""
+        self._end("leave")
+
+    def shutdown(self) -> None:
+        """Stops every program, then the supervisor ends. Returns at once; does nothing where none runs."""
+        self._end("shutdown")
+
+    def running(self) -> int:
+        """Process number of the supervisor that answers, 0 without one."""
+        try:
+            return int(self._call({"do": "ping"}, changes=False)["pid"])
+        except Unavailable:
+            return 0
+
+    def ensure_running(self) -> None:
+        """Starts the supervisor where it does not run; it adopts what an earlier one left.
+
+        Raises:
+            Unavailable: `supervisor-failed`, with its own last line.
+        """
+        if self.running():
+            return
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        command = [sys.executable, "-P", "-m", MODULE, "--directory", str(self._directory)]
+        try:
+            outcome = subprocess.run(
+                command,
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=START_LIMIT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Unavailable("supervisor-failed", f"the supervisor did not start: {error}") from error
+        if outcome.returncode:
+            last = outcome.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise Unavailable("supervisor-failed", f"the supervisor did not start: {last}")
+
+    def _end(self, verb: str) -> None:
+        if self.running():
+            self._call({"do": verb}, changes=True)
+
+    def _ask(self, message: dict[str, Any], *, changes: bool = True, again: bool = True) -> dict[str, Any]:
+        """Asks, and once more of a new supervisor; unless `again` is false and the first may have acted."""
+        try:
+            return self._call(message, changes=changes)
+        except _UnheardError:
+            pass
+        except _UnansweredError:
+            if not again:
+                raise
+        self.ensure_running()
+        return self._call(message, changes=changes)
+
+    def _call(self, message: dict[str, Any], *, changes: bool) -> dict[str, Any]:
+        until_s = time.monotonic() + self._limit_s
+        try:
+            connection = files.dial(self._directory / wire.SOCKET, self._limit_s)
+        except OSError as error:
+            why = f"no supervisor answers in {self._directory}: {error.strerror or error}"
+            raise _UnheardError("supervisor-silent", why) from error
+        with connection:
+            try:
+                connection.sendall(wire.encode(message))
+                reply = wire.decode(_read_line(connection, until_s))
+            except (OSError, ValueError) as error:
+                fault = _UnansweredError if changes else _UnheardError
+                raise fault("supervisor-silent", f"the supervisor gave no answer: {error}") from error
+        wire.raise_fault(reply)
+        return reply
+
+
+class _UnheardError(Unavailable):
+    """Nothing has been changed by the call."""
+
+
+class _UnansweredError(Unknown):
+    """The call may have had its effect."""
+
+
+def _read_line(connection: socket.socket, until_s: float) -> bytes:
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        connection.settimeout(max(0.001, until_s - time.monotonic()))
+        content = connection.recv(1 << 16)
+        if not content:
+            raise OSError("it hung up")
+        received += content
+    return bytes(received)
