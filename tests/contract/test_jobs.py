@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tminus.adapters.jobs.identity import boot_id, identity_of
-from tminus.adapters.jobs.record import record_of
+from tminus.adapters.jobs.identity import boot_id, identity_of, kill_marked
+from tminus.adapters.jobs.record import JobRecord, record_of
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.domain.canonical import Json
@@ -55,9 +55,6 @@ class SubprocessHarness(JobsHarness):
             self.kill_runner(directory)
 
     def kill_runner(self, directory: Path) -> None:
-        from tminus.adapters.jobs.identity import kill_marked
-        from tminus.adapters.jobs.record import JobRecord
-
         kill_marked(JobRecord(directory).mark)
 
 
@@ -74,7 +71,7 @@ def make_harness(tmp_path: Path) -> Iterator[SubprocessHarness]:
 
 class TestSubprocessJobs(JobsContract):
     @pytest.fixture
-    def harness(self, tmp_path: Path) -> Iterator[JobsHarness]:  # type: ignore[override]  # a fixture that cleans up
+    def harness(self, tmp_path: Path) -> Iterator[JobsHarness]:
         harness = SubprocessHarness(tmp_path)
         yield harness
         harness.close()
@@ -113,7 +110,8 @@ def test_a_referenced_secret_reaches_the_job_and_no_file(harness: SubprocessHarn
         (
             {"TOKEN": "hunter2"},
             "secret-reference",
-            "job k: secret TOKEN: not a secret reference: write env:NAME, file:PATH or command:LINE, never the value",
+            "job k: secret TOKEN: not a secret reference: "
+            "write env:NAME, file:PATH or command:LINE, never the value",
         ),
     ],
 )

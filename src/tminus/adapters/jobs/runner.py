@@ -1,4 +1,4 @@
-"""The process of one job: `python -m tminus.adapters.jobs.runner DIRECTORY LOCK_FD`. Must not outlive its deadline."""
+"""The process of one job: `python -m tminus.adapters.jobs.runner DIRECTORY LOCK_FD`."""
 
 import contextlib
 import os
