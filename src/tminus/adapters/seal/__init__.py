@@ -1,0 +1,1 @@
+"""Signed heads: Ed25519 signatures over where a journal stood, kept apart from its database."""
