@@ -1,0 +1,239 @@
+"""From the typed file to the domain's plan, with every open value filled in. Must not judge the file."""
+
+from dataclasses import replace
+
+from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric, Trigger
+from tminus.domain.plan.plan import (
+    Build,
+    Lease,
+    Listen,
+    Meter,
+    Plan,
+    Run,
+    Shift,
+    Stay,
+    Window,
+    handbook_targets,
+    handbook_triggers,
+)
+from tminus.domain.plan.plan import Source as PlanSource
+from tminus.domain.plan.request import Request
+from tminus.domain.plan.times import format_duration
+from tminus.plan.choice import Choice, defaults_in
+from tminus.plan.kinds import PPM_PER_PERCENT
+from tminus.plan.model import (
+    HANDBOOK,
+    TMINUS,
+    BakeSection,
+    LaunchFile,
+    LimitSection,
+    RequestSection,
+    TriggerSection,
+    VerifySection,
+    WatchSection,
+    default_of,
+)
+from tminus.plan.parse import show_percent
+from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
+
+PAYMENT = "payment"
+PAYMENT_FAILURES_PPM = 5_000  # the handbook's critical threshold: payment failures above 0.5 %
+
+
+def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
+    """The plan and what was chosen for it. Every rule of `tminus.plan.rules` must hold for `file`."""
+    table = route_table(file)
+    chosen: list[Choice] = [*defaults_in(file), *table.choices]
+    critical = _critical_paths(file, chosen)
+    plan = Plan(
+        service=file.service,
+        version=file.version,
+        source=_source(file, chosen),
+        run=_run(file),
+        environment=file.environment,
+        project=file.project,
+        t0_ms=file.t0,
+        window=window_of(file),
+        build=Build(file.build.command, file.build.deadline),
+        listen=_listen(file, chosen),
+        route_classes=table.classes,
+        smoke=_smoke(file, critical, chosen),
+        critical_paths=critical,
+        shift=Shift(tuple(file.shift.steps), file.shift.each, file.shift.deadline),
+        lease=Lease(file.lease.shift, file.lease.bake) if file.lease else Lease(0, 0),
+        verify=_stay("verify", file.verify, chosen),
+        bake=_stay("bake", file.bake, chosen),
+        watch=_stay("watch", file.watch, chosen),
+        triggers=_triggers(file, table, chosen),
+        targets=_targets(file, chosen),
+        on_inconclusive=file.on_inconclusive,
+        meter=_meter(file, chosen),
+        drain_deadline_ms=_drain_ms(file, chosen),
+        hold_expiry_ms=file.hold_expiry,
+    )
+    return plan, tuple(sorted(chosen, key=_file_order))
+
+
+def window_of(file: LaunchFile) -> Window | None:
+    """The window in absolute time; ends relative to T-0 need a T-0 that is not `now`."""
+    if file.window is None:
+        return None
+    start_ms = file.t0 or 0
+    opens, closes = (
+        end.ms + start_ms if end.relative else end.ms for end in (file.window.opens, file.window.closes)
+    )
+    return Window(opens, closes)
+
+
+def _file_order(choice: Choice) -> int:
+    """Position of the choice's section in the format, so that choices read like a plan."""
+    sections = [field.alias or name for name, field in LaunchFile.model_fields.items()]
+    return sections.index(choice.path.partition(".")[0].partition("[")[0])
+
+
+def _source(file: LaunchFile, chosen: list[Choice]) -> PlanSource:
+    if file.source.tag is None:
+        chosen.append(Choice("source.tag", f"v{file.version}", "from the version"))
+    return PlanSource(file.source.repository, file.source.tag or f"v{file.version}")
+
+
+def _run(file: LaunchFile) -> Run:
+    run = file.run
+    return Run(
+        command=run.command,
+        instances=run.instances,
+        environment=tuple(run.env.items()),
+        secrets=tuple(run.secrets.items()),
+        health_path=run.health,
+        boot_deadline_ms=run.boot,
+        stop_grace_ms=run.stop,
+    )
+
+
+def _listen(file: LaunchFile, chosen: list[Choice]) -> Listen:
+    host, port = file.listen
+    if host is None:
+        host = default_of(Listen, "host")
+        chosen.append(Choice("listen", f"{host}:{port}", f"{TMINUS}: this machine only"))
+    return Listen(host, port)
+
+
+def _critical_paths(file: LaunchFile, chosen: list[Choice]) -> tuple[Request, ...]:
+    if file.critical_paths is None:
+        request = Request(f"GET {file.run.health}", "GET", file.run.health)
+        chosen.append(Choice("critical_paths", request.name, "from run.health: the least that can be asked"))
+        return (request,)
+    return tuple(_request(each) for each in file.critical_paths)
+
+
+def _smoke(file: LaunchFile, critical: tuple[Request, ...], chosen: list[Choice]) -> tuple[Request, ...]:
+    if file.smoke is None:
+        chosen.append(Choice("smoke", f"{len(critical)} as in critical_paths", TMINUS))
+        return critical
+    return tuple(_request(each) for each in file.smoke)
+
+
+def _request(section: RequestSection) -> Request:
+    method, path = section.request
+    headers = tuple(section.headers.items())
+    if section.json_body is not None and "content-type" not in {name.lower() for name, _ in headers}:
+        headers = (*headers, ("Content-Type", "application/json"))
+    return Request(
+        name=label(section),
+        method=method,
+        path=path,
+        headers=headers,
+        body=section.json_body if section.json_body is not None else section.body,
+        expect_status=section.expect.status,
+        expect_json=tuple(section.expect.body.items()),
+        capture=tuple(section.capture.items()),
+        limit_ms=section.within,
+    )
+
+
+def _stay(name: str, section: VerifySection | BakeSection | WatchSection, chosen: list[Choice]) -> Stay:
+    reading_ms = section.reading
+    if "reading" not in section.model_fields_set and reading_ms > section.length:
+        reading_ms = section.length
+        _replace(chosen, Choice(f"{name}.reading", format_duration(reading_ms), f"once in {name}.for"))
+    return Stay(section.length, reading_ms)
+
+
+def _replace(chosen: list[Choice], choice: Choice) -> None:
+    chosen[:] = [each for each in chosen if each.path != choice.path]
+    chosen.append(choice)
+
+
+def _limit(section: LimitSection, window_ms: int) -> Limit:
+    metric, at_most, words = Metric.LATENCY_P95, section.p95, "response time p95"
+    if section.error_rate is not None:
+        metric, at_most, words = Metric.ERROR_RATE, section.error_rate, "error rate"
+    if at_most is None:
+        raise AssertionError("the rules let a limit without a metric pass")
+    of = "" if section.route_class == ALL_CLASSES else f" of {section.route_class}"
+    return Limit(
+        name=section.name or f"{words}{of}",
+        metric=metric,
+        at_most=at_most,
+        route_class=section.route_class,
+        window_ms=window_ms,
+        min_requests=section.min_requests,
+    )
+
+
+def _targets(file: LaunchFile, chosen: list[Choice]) -> tuple[Limit, ...]:
+    longest_ms = file.verify.length
+    if file.verify.targets is None:
+        targets = tuple(
+            replace(each, window_ms=min(each.window_ms, longest_ms)) for each in handbook_targets()
+        )
+        chosen.append(Choice("verify.targets", "; ".join(map(_limit_text, targets)), HANDBOOK))
+        return targets
+    limits = []
+    for index, section in enumerate(file.verify.targets):
+        window_ms = section.over
+        if "over" not in section.model_fields_set and window_ms > longest_ms:
+            window_ms = longest_ms
+            path = f"verify.targets[{index}].over"
+            _replace(chosen, Choice(path, format_duration(window_ms), "no longer than verify.for"))
+        limits.append(_limit(section, window_ms))
+    return tuple(limits)
+
+
+def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[Trigger, ...]:
+    if file.triggers is not None:
+        return tuple(_trigger(each) for each in file.triggers)
+    triggers = handbook_triggers()
+    if PAYMENT in {each.name for each in table.classes}:
+        failures = Limit("payment failures", Metric.ERROR_RATE, PAYMENT_FAILURES_PPM, PAYMENT)
+        triggers = (*triggers, Trigger(failures))
+    shown = "; ".join(f"{_limit_text(each.limit)}, else {each.consequence}" for each in triggers)
+    chosen.append(Choice("triggers", shown, HANDBOOK))
+    return triggers
+
+
+def _trigger(section: TriggerSection) -> Trigger:
+    return Trigger(_limit(section, section.over), section.then)
+
+
+def _limit_text(limit: Limit) -> str:
+    if limit.metric is Metric.ERROR_RATE:
+        return f"{limit.name} at most {show_percent(limit.at_most, PPM_PER_PERCENT)}"
+    return f"{limit.name} at most {format_duration(limit.at_most)}"
+
+
+def _meter(file: LaunchFile, chosen: list[Choice]) -> Meter:
+    if file.meter is None:
+        return Meter(rate_per_s=0)
+    if file.meter.get is None:
+        chosen.append(Choice("meter.get", file.run.health, "from run.health"))
+    return Meter(file.meter.get, file.meter.post, file.meter.body, file.meter.rate)
+
+
+def _drain_ms(file: LaunchFile, chosen: list[Choice]) -> int:
+    drain_ms = drain_ms_of(file)
+    if file.drain is None:
+        usual = drain_ms == default_of(Plan, "drain_deadline_ms")
+        source = TMINUS if usual else "the longest drain of the routes"
+        chosen.append(Choice("drain", format_duration(drain_ms), source))
+    return drain_ms

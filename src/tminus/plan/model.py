@@ -1,0 +1,362 @@
+"""launch.yaml as models: its keys, kinds, defaults and descriptions. Must not know how mistakes are shown.
+
+Every default that the domain has is taken from there, so that it is written once.
+"""
+
+import dataclasses
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from tminus.domain.plan.limit import Consequence, Limit, Trigger
+from tminus.domain.plan.plan import Build, Lease, Listen, Meter, OnInconclusive, Plan, Run, Shift
+from tminus.domain.plan.request import Request
+from tminus.domain.plan.route_class import Traffic
+from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tminus.plan.kinds import (
+    T0,
+    Address,
+    ClassName,
+    CommandLine,
+    Duration,
+    EnvName,
+    ErrorRate,
+    HeaderName,
+    HeaderValue,
+    Instances,
+    JsonBody,
+    JsonValue,
+    Label,
+    Method,
+    OptionalDuration,
+    OptionalPath,
+    Pointer,
+    ProjectCode,
+    Rate,
+    RequestLine,
+    Requests,
+    Secret,
+    Statuses,
+    Step,
+    Tag,
+    UrlPath,
+    Version,
+    WindowMoment,
+    Words,
+    one_of,
+)
+from tminus.plan.scalar import complaint
+from tminus.plan.tree import Text
+
+TMINUS = "tminus"  # the source of defaults that the handbook says nothing about
+HANDBOOK = "handbook"
+
+
+def given(description: str, **more: Any) -> Any:  # noqa: ANN401 - as pydantic's own Field
+    """A key that the plan must give, or whose default depends on others."""
+    return Field(description=description, **more)
+
+
+def usual(default: object, source: str, description: str, *, shown: str = "", **more: Any) -> Any:  # noqa: ANN401 - as above
+    """A key with a default: where it comes from, and how it is shown when its text says too little."""
+    extra: dict[str, Any] = {"x-default-from": source, "x-shown": shown}
+    return Field(default=default, description=description, json_schema_extra=extra, **more)
+
+
+def default_of(cls: type, name: str) -> Any:  # noqa: ANN401 - of the field's type
+    """The default of a domain value's field."""
+    return next(each.default for each in dataclasses.fields(cls) if each.name == name)
+
+
+class Section(BaseModel):
+    """A mapping of the plan. Unknown keys are mistakes, and inputs never enter an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class WindowSection(Section):
+    """The deployment window. T-0 lies in it: not before `from`, and before `to`."""
+
+    opens: WindowMoment = given("when the window opens: a point in time, or relative to T-0", alias="from")
+    closes: WindowMoment = given("when it closes; T-0 must lie before it", alias="to")
+
+
+class SourceSection(Section):
+    """Where the artifact comes from: an annotated tag of a git repository."""
+
+    repository: Words = usual(".", TMINUS, "folder of the git repository, relative to this file")
+    tag: Tag | None = given("annotated tag to launch; `v` and the version when not given", default=None)
+
+
+class BuildSection(Section):
+    """How the tag's tree becomes an artifact: a command run once inside it."""
+
+    command: CommandLine = usual(
+        default_of(Build, "command"),
+        TMINUS,
+        "run once in the tag's tree; a failure ends the launch",
+        shown="nothing to run",
+    )
+    deadline: Duration = usual(
+        default_of(Build, "deadline_ms"), TMINUS, "the command is ended after this time"
+    )
+
+
+class RunSection(Section):
+    """How a slot's instances are started."""
+
+    command: CommandLine = given(
+        "starts one instance; `{port}` becomes its port, which PORT in its environment holds too",
+        examples=["python -m uvicorn app:app --port {port}"],
+    )
+    instances: Instances = usual(default_of(Run, "instances"), HANDBOOK, "how many instances each slot runs")
+    env: dict[EnvName, Words] = given(
+        "environment variables, nothing secret", default={}, examples=[{"LOG_LEVEL": "info"}]
+    )
+    secrets: dict[EnvName, Secret] = given(
+        "environment variables by reference: env:NAME, file:PATH or command:LINE",
+        default={},
+        examples=[{"DATABASE_URL": "env:DATABASE_URL"}],
+    )
+    health: UrlPath = usual(
+        default_of(Run, "health_path"), TMINUS, "path that answers 200 when an instance is ready for traffic"
+    )
+    boot: Duration = usual(
+        default_of(Run, "boot_deadline_ms"),
+        TMINUS,
+        "an instance that is not healthy after this time failed to start",
+    )
+    stop: Duration = usual(
+        default_of(Run, "stop_grace_ms"),
+        TMINUS,
+        "time between SIGTERM and SIGKILL when an instance is stopped",
+    )
+
+
+class RouteSection(Section):
+    """A class of requests that is counted apart."""
+
+    paths: Annotated[list[UrlPath], Field(min_length=1)] = given(
+        "path prefixes in whole segments: /pay claims /pay and /pay/x, not /payroll",
+        examples=[["/auth/login"]],
+    )
+    methods: list[Method] = given("methods claimed; all when not given", default=[])
+    traffic: Annotated[Traffic, one_of(Traffic)] = usual(
+        Traffic.REQUEST, TMINUS, "how requests occupy a connection: request, stream or websocket"
+    )
+    drain: OptionalDuration = given(
+        "how long requests may finish on a slot that traffic has left; the plan's `drain` when not given",
+        default=None,
+    )
+
+
+class ExpectSection(Section):
+    """What an answer must be."""
+
+    status: Statuses = usual(
+        default_of(Request, "expect_status"), TMINUS, "HTTP status, or a list of accepted ones"
+    )
+    body: dict[Pointer, JsonValue] = usual(
+        {},
+        TMINUS,
+        "JSON pointer (RFC 6901) and the value that must stand there",
+        shown="anything",
+        alias="json",
+    )
+
+
+class RequestSection(Section):
+    """A request with its expected answer."""
+
+    request: RequestLine = given(
+        "method and path, `{name}` is replaced by a captured variable", examples=["GET /"]
+    )
+    name: Words | None = given("shown in the log; the request itself when not given", default=None)
+    route_class: ClassName | None = given(
+        "class of requests it belongs to; the class claims its method and path", default=None, alias="class"
+    )
+    headers: dict[HeaderName, HeaderValue] = given("headers to send; values may hold `{name}`", default={})
+    json_body: JsonBody = given(
+        "JSON body to send, as YAML; quote a value that is text but looks like a number",
+        default=None,
+        alias="json",
+    )
+    body: Words | None = given("body to send as it is, instead of `json`", default=None)
+    expect: ExpectSection = given("what the answer must be", default_factory=ExpectSection)
+    capture: dict[EnvName, Pointer] = given(
+        "variables for later requests, each a JSON pointer into the answer", default={}
+    )
+    within: Duration = usual(
+        default_of(Request, "limit_ms"), TMINUS, "the answer must be complete after this time"
+    )
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.body is not None and self.json_body is not None:
+            raise complaint("plan-bad-request", " has both `json` and `body`", "keep one of the two")
+        return self
+
+
+class ShiftSection(Section):
+    """How traffic moves to the candidate. `at-once` moves all of it in one step."""
+
+    steps: Annotated[list[Step], Field(min_length=1, max_length=20)] = usual(
+        list(default_of(Shift, "steps_bp")),
+        TMINUS,
+        "rising shares of the traffic in percent, the last is 100",
+    )
+    each: Duration = usual(default_of(Shift, "step_min_ms"), TMINUS, "a step lasts at least so long")
+    deadline: Duration = usual(
+        default_of(Shift, "step_deadline_ms"),
+        TMINUS,
+        "a step without a verdict by then goes by `on_inconclusive`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_word(cls, value: object) -> object:
+        return {"steps": [Text("100", quoted=False)]} if value == "at-once" else value
+
+
+class LimitSection(Section):
+    """A limit on what the router counts. Exactly one of `error_rate` and `p95`."""
+
+    error_rate: ErrorRate = given("highest share of failed requests, in percent", default=None)
+    p95: OptionalDuration = given("highest answer time of the fastest 95 % of the requests", default=None)
+    route_class: ClassName = usual(
+        default_of(Limit, "route_class"), TMINUS, "a class of requests, or `all`", alias="class"
+    )
+    min_requests: Requests = usual(
+        default_of(Limit, "min_requests"), TMINUS, "fewer requests in the window are inconclusive"
+    )
+    name: Words | None = given("shown in the log; the metric and class when not given", default=None)
+
+    @model_validator(mode="after")
+    def _one_metric(self) -> Self:
+        if (self.error_rate is None) == (self.p95 is None):
+            what = " has no metric" if self.p95 is None else " has two metrics"
+            fix = "give exactly one of `error_rate` and `p95`; write a second limit for the other"
+            raise complaint("plan-bad-limit", what, fix)
+        return self
+
+
+class TargetSection(LimitSection):
+    """A limit that must hold, with evidence, before a launch counts as verified."""
+
+    over: Duration = usual(MINUTE_MS, TMINUS, "window that is looked at")
+
+
+class TriggerSection(LimitSection):
+    """A limit that acts at once when it is broken."""
+
+    over: Duration = usual(default_of(Limit, "window_ms"), TMINUS, "window that is looked at")
+    then: Annotated[Consequence, one_of(Consequence)] = usual(
+        default_of(Trigger, "consequence"), HANDBOOK, "what follows: rollback, hold or alert"
+    )
+
+
+class VerifySection(Section):
+    """Verification: all traffic is on the candidate and the targets must hold."""
+
+    length: Duration = usual(10 * MINUTE_MS, HANDBOOK, "how long it lasts", alias="for")
+    reading: Duration = usual(5 * MINUTE_MS, TMINUS, "a reading enters the log this often")
+    targets: list[TargetSection] | None = given(
+        "limits that must hold; the handbook's 0.1 % and 200ms when not given", default=None
+    )
+
+
+class BakeSection(Section):
+    """Bake: stable keeps running, warm, so that rollback takes seconds. Then it is retired."""
+
+    length: Duration = usual(HOUR_MS, HANDBOOK, "how long it lasts", alias="for")
+    reading: Duration = usual(30 * MINUTE_MS, HANDBOOK, "a reading enters the log this often")
+
+
+class WatchSection(Section):
+    """Watch: the first hours of the new release."""
+
+    length: Duration = usual(DAY_MS, HANDBOOK, "how long it lasts", alias="for")
+    reading: Duration = usual(30 * MINUTE_MS, HANDBOOK, "a reading enters the log this often")
+
+
+class LeaseSection(Section):
+    """How long the router trusts a candidate whose controller has fallen silent.
+
+    `off` is for routers that cannot watch their controller.
+    """
+
+    shift: Duration = usual(default_of(Lease, "shift_ms"), TMINUS, "while traffic moves and is verified")
+    bake: Duration = usual(default_of(Lease, "bake_ms"), TMINUS, "during bake, so that the agent may restart")
+
+
+class MeterSection(Section):
+    """The loss meter: numbered requests through the router while traffic moves. `off` sends none."""
+
+    get: OptionalPath = given("path fetched with GET; `run.health` when not given", default=None)
+    post: OptionalPath = usual(
+        default_of(Meter, "post_path"),
+        TMINUS,
+        "path that receives POST with an Idempotency-Key",
+        shown="none",
+    )
+    body: Words = usual(default_of(Meter, "post_body"), TMINUS, "body of these")
+    rate: Rate = usual(default_of(Meter, "rate_per_s"), TMINUS, "requests a second, all kinds together")
+
+
+OR_OFF = BeforeValidator(lambda value: None if value == "off" else value)
+
+
+class LaunchFile(Section):
+    """One launch of one service, from its build to the end of its first day.
+
+    Durations have a unit (500ms, 30s, 10m, 1h30m, 7d), rates are percentages (0.1 %), points in time are UTC
+    or carry an offset (2025-12-20T14:00Z), and times relative to T-0 are T-24h, T or T+10m.
+    """
+
+    service: Label = given("name of the service", examples=["payment-app"])
+    version: Version = given("semantic version to launch, without a leading v", examples=["1.4.0"])
+    project: ProjectCode = usual("", TMINUS, "code that the documents carry in their names", shown="none")
+    environment: Label = usual(default_of(Plan, "environment"), TMINUS, "where the launch happens")
+    t0: T0 = usual(None, TMINUS, "T-0: a point in time, or `now` for as soon as it is ready")
+    window: WindowSection | None = usual(None, TMINUS, "the deployment window", shown="any time")
+    source: SourceSection = given("what is launched", default_factory=SourceSection)
+    build: BuildSection = given("how the artifact is made", default_factory=BuildSection)
+    run: RunSection = given(
+        "how an instance is started", examples=[{"command": "python -m http.server {port}"}]
+    )
+    listen: Address = usual(
+        (default_of(Listen, "host"), default_of(Listen, "port")), TMINUS, "public address of the service"
+    )
+    routes: dict[ClassName, RouteSection] = given("classes of requests that are counted apart", default={})
+    critical_paths: Annotated[list[RequestSection], Field(min_length=1)] | None = given(
+        "requests sent through the router after traffic moved; the health path when not given", default=None
+    )
+    smoke: Annotated[list[RequestSection], Field(min_length=1)] | None = given(
+        "requests sent to each candidate instance before it has traffic; the critical paths when not given",
+        default=None,
+    )
+    shift: ShiftSection = given("how traffic moves: steps, or `at-once`", default_factory=ShiftSection)
+    verify: VerifySection = given("verification after all traffic moved", default_factory=VerifySection)
+    bake: BakeSection = given("how long stable stays warm", default_factory=BakeSection)
+    watch: WatchSection = given("the first day", default_factory=WatchSection)
+    triggers: list[TriggerSection] | None = given(
+        "limits that act at once; the handbook's 1 % and 500ms roll back when not given", default=None
+    )
+    on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(
+        default_of(Plan, "on_inconclusive"),
+        TMINUS,
+        "what follows when evidence does not suffice: hold or rollback",
+    )
+    drain: OptionalDuration = given(
+        "requests still on a slot so long after traffic left it are cut and counted; 30s when not given",
+        default=None,
+    )
+    hold_expiry: Duration = usual(
+        default_of(Plan, "hold_expiry_ms"), TMINUS, "a hold that nobody lifts ends in scrub or rollback"
+    )
+    lease: Annotated[LeaseSection | None, OR_OFF] = given(
+        "how long the router trusts a silent controller, or `off`", default_factory=LeaseSection
+    )
+    meter: Annotated[MeterSection | None, OR_OFF] = given(
+        "the loss meter, or `off`", default_factory=MeterSection
+    )
