@@ -1,0 +1,1 @@
+"""A small shop, as a service to launch."""

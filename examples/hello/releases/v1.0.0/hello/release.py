@@ -1,0 +1,4 @@
+"""What this release is."""
+
+RELEASE = "1.0.0"
+GREETING = "hello"
