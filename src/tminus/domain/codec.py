@@ -1,8 +1,8 @@
 """Frozen dataclasses to plain JSON and back, by their annotations. Must not know any particular class.
 
 Supported fields: text, integers, booleans, None, enums with text values, optional values, homogeneous
-tuples, pairs and other fixed tuples, `frozenset` of text or enums, `Mapping[str, X]` and nested
-dataclasses; a union of dataclasses is told apart by the `kind` class attribute of its members.
+tuples, pairs and other fixed tuples, `frozenset` of text or enums, `Mapping[str, X]`, `Any` for plain
+JSON, and nested dataclasses; a union of dataclasses is told apart by the `kind` class attribute of its members.
 """
 
 import dataclasses
@@ -58,6 +58,8 @@ def _field_names(cls: type) -> tuple[str, ...]:
 
 @cache
 def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401 - a type hint is not always a type
+    if hint is Any:
+        return lambda body: body
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -1,0 +1,257 @@
+"""The state of a launch: a fold over its events and nothing else. Must not decide anything."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tminus.domain.launch import event as ev
+from tminus.domain.launch.command import Command, StopSlot
+from tminus.domain.launch.phase import Phase
+from tminus.domain.launch.reading import JobPhase
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.plan import FULL_BP, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The launch waits for somebody. `expires_ms` is when it stops waiting."""
+
+    by: str
+    why: str
+    since_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of a command so far.
+
+    `attempts` counts intents; `fault` is empty once it was performed; `refused` will not be retried.
+    """
+
+    command: Command
+    attempts: int
+    last_ms: int
+    performed: bool = False
+    refused: bool = False
+    code: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchState:
+    """Everything a decision may depend on that is not observed afresh.
+
+    Attributes:
+        plan: the plan as it was when the launch was entered.
+        commit: commit that the tag named then.
+        stable: slot that serves when nothing is tried; None on a first launch.
+        entered_ms: when the phase was entered, moved forward by holds.
+        step: index of the shift step, -1 before the first.
+        step_ms: when the step's route was confirmed, moved forward by holds.
+        confirmed: the intended route was read back from the router.
+        tried: the candidate was given traffic under the present generation.
+        generation: of the trial, or of the rest that ended it.
+        artifact: digest of the candidate's artifact once it is built.
+        reading_ms: when the last reading was journalled.
+        critical_ok: critical paths passed through the router.
+        orders: keys of orders already taken or refused.
+    """
+
+    plan: Plan
+    plan_digest: str
+    commit: str
+    candidate: Slot
+    stable: Slot | None
+    stable_digest: str | None
+    stable_version: str | None
+    generation: int
+    t0_ms: int | None
+    planned_ms: int
+    entered_ms: int
+    phase: Phase = Phase.COUNTDOWN
+    phase_why: str = ""
+    epoch: int = 0
+    step: int = -1
+    step_ms: int = 0
+    confirmed: bool = False
+    tried: bool = False
+    artifact: str | None = None
+    slot_up: bool = False
+    restarts: int = 0
+    retired: bool = False
+    promoted: bool = False
+    reading_ms: int = 0
+    hold: Hold | None = None
+    outcome: str = ""
+    commands: Mapping[str, Attempt] = field(default_factory=dict)
+    jobs: Mapping[str, ev.JobEnded] = field(default_factory=dict)
+    alerts: frozenset[str] = frozenset()
+    orders: frozenset[str] = frozenset()
+    loss: ev.LossMeasured | None = None
+
+    @property
+    def steps_bp(self) -> tuple[int, ...]:
+        """The plan's steps; a first launch has nobody to share traffic with."""
+        return self.plan.shift.steps_bp if self.stable is not None else (FULL_BP,)
+
+    @property
+    def share_bp(self) -> int:
+        """Basis points the candidate should have at the present step."""
+        return self.steps_bp[self.step] if self.step >= 0 else 0
+
+    @property
+    def ended_well(self) -> bool:
+        """The candidate is, or is becoming, the stable slot."""
+        return self.promoted and self.phase not in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+
+    def intended(self, command_type: type, slot: Slot) -> bool:
+        """Whether a command of this type for `slot` was ever intended."""
+        return any(
+            isinstance(entry.command, command_type) and getattr(entry.command, "slot", None) is slot
+            for entry in self.commands.values()
+        )
+
+    @property
+    def stable_going(self) -> bool:
+        """The stable slot was told to stop, or has: going back to it is no longer warm."""
+        return self.retired or (self.stable is not None and self.intended(StopSlot, self.stable))
+
+
+def planned(event: ev.LaunchPlanned, at_ms: int) -> LaunchState:
+    """The state after the first event of a launch."""
+    return LaunchState(
+        plan=event.plan,
+        plan_digest=event.plan_digest,
+        commit=event.commit,
+        candidate=event.candidate,
+        stable=event.stable,
+        stable_digest=event.stable_digest,
+        stable_version=event.stable_version,
+        generation=event.generation,
+        t0_ms=event.plan.t0_ms,
+        planned_ms=at_ms,
+        entered_ms=at_ms,
+    )
+
+
+def evolve(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
+    """The state after one more event, decided at `at_ms`."""
+    match event:
+        case ev.PhaseEntered():
+            return _enter(state, event, at_ms)
+        case ev.CommandIntended():
+            return _intend(state, event, at_ms)
+        case ev.CommandPerformed():
+            return _with_attempt(state, event.key, performed=True, code="", why="")
+        case ev.CommandFailed():
+            return _with_attempt(
+                state, event.key, refused=event.fault == "refused", code=event.code, why=event.why
+            )
+        case ev.JobEnded():
+            return _end_job(state, event)
+        case ev.StepTaken():
+            generation = state.generation + 1 if event.step == 0 else state.generation
+            return replace(state, step=event.step, confirmed=False, generation=generation)
+        case ev.RouteConfirmed():
+            return replace(state, confirmed=True, tried=True, step_ms=at_ms)
+        case ev.HoldPlaced():
+            return replace(state, hold=Hold(event.by, event.why, at_ms, event.expires_ms))
+        case ev.HoldReleased():
+            return _release(state, at_ms)
+        case ev.OrderTaken() | ev.OrderRefused():
+            return replace(state, orders=state.orders | {event.key})
+        case _:
+            return _note(state, event, at_ms)
+
+
+def _note(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
+    match event:
+        case ev.DriverClaimed():
+            return replace(state, epoch=event.epoch)
+        case ev.SlotUp():
+            return replace(state, slot_up=True)
+        case ev.Slipped():
+            return replace(state, t0_ms=event.t0_ms)
+        case ev.TriggerFired():
+            return replace(state, alerts=state.alerts | {event.trigger})
+        case ev.ReadingTaken():
+            return replace(state, reading_ms=at_ms)
+        case ev.InstanceRestarted():
+            return replace(state, restarts=event.restarts)
+        case ev.LossMeasured():
+            return replace(state, loss=event)
+        case ev.Promoted():
+            return replace(state, promoted=True)
+        case ev.SlotRetired():
+            return replace(state, retired=True)
+        case ev.LaunchEnded():
+            return replace(state, outcome=event.outcome)
+        case ev.VerdictReached() | ev.RouterFellBack() | ev.Protected():
+            return state
+        case _:
+            raise ev.UnknownEventError(f"event {event.kind!r} cannot be folded here")
+
+
+def fold(entries: Iterable[tuple[ev.Event, int]], start: LaunchState | None = None) -> LaunchState:
+    """The state after all (event, at_ms) entries, from `start` or from the first event.
+
+    Raises:
+        UnknownEventError: the first event of a launch is not `launch-planned`.
+    """
+    state = start
+    for event, at_ms in entries:
+        if state is not None:
+            state = evolve(state, event, at_ms)
+        elif isinstance(event, ev.LaunchPlanned):
+            state = planned(event, at_ms)
+        else:
+            raise ev.UnknownEventError(f"a launch begins with launch-planned, not {event.kind!r}")
+    if state is None:
+        raise ev.UnknownEventError("a launch without events has no state")
+    return state
+
+
+def _enter(state: LaunchState, event: ev.PhaseEntered, at_ms: int) -> LaunchState:
+    ending = event.phase in (Phase.ROLLING_BACK, Phase.SCRUBBING)
+    return replace(
+        state,
+        phase=event.phase,
+        phase_why=event.why,
+        entered_ms=at_ms,
+        # The rest that ends a trial has a generation of its own, so that whatever a stale controller
+        # still writes for the trial is recognisably older.
+        generation=state.generation + 1 if event.phase is Phase.ROLLING_BACK else state.generation,
+        confirmed=False if ending or event.phase in (Phase.BAKING, Phase.PROMOTING) else state.confirmed,
+        hold=None if ending else state.hold,
+        reading_ms=at_ms,
+    )
+
+
+def _intend(state: LaunchState, event: ev.CommandIntended, at_ms: int) -> LaunchState:
+    before = state.commands.get(event.key)
+    attempt = Attempt(event.command, 1 if before is None else before.attempts + 1, at_ms)
+    return replace(state, commands={**state.commands, event.key: attempt})
+
+
+def _with_attempt(state: LaunchState, key: str, **changes: object) -> LaunchState:
+    before = state.commands.get(key)
+    if before is None:
+        raise ev.UnknownEventError(f"command {key!r} has an outcome but was never intended")
+    after = replace(before, **changes)  # type: ignore[arg-type]  # named fields of Attempt, see the callers
+    return replace(state, commands={**state.commands, key: after})
+
+
+def _end_job(state: LaunchState, event: ev.JobEnded) -> LaunchState:
+    artifact = state.artifact
+    if event.key == "build" and event.phase is JobPhase.DONE:
+        artifact = event.result["digest"]
+    return replace(state, jobs={**state.jobs, event.key: event}, artifact=artifact)
+
+
+def _release(state: LaunchState, at_ms: int) -> LaunchState:
+    if state.hold is None:
+        return state
+    held_ms = at_ms - state.hold.since_ms
+    return replace(
+        state, hold=None, entered_ms=state.entered_ms + held_ms, step_ms=state.step_ms + held_ms
+    )

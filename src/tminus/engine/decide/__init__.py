@@ -1,0 +1,1 @@
+"""Pure decisions: from a state and an observation to events and commands. No port is called here."""

@@ -1,0 +1,35 @@
+"""Every bound of the launch's decisions, each with its reason. Bounds a team may want to change are in the plan."""
+
+from tminus.domain.plan.times import MINUTE_MS, SECOND_MS
+
+TRIAL_TICK_MS = 250
+"""A quarter of the shortest lease: three renewals may fail before the router falls back."""
+
+REST_TICK_MS = SECOND_MS
+"""Nothing is at stake between looks while no candidate has traffic; counters are read each second."""
+
+BACKOFF_MS = (500, 1_000, 2_000, 4_000, 8_000, 30_000)
+"""Pause before attempt n+1 of a command whose effect is not seen; the last repeats for ever where only
+persistence helps, at 120 attempts an hour in the journal."""
+
+MOST_ATTEMPTS = 6
+"""About 15 s of trying: longer than a restart of the supervisor or router, shorter than patience."""
+
+CONFIRM_DEADLINE_MS = 15 * SECOND_MS
+"""A route that cannot be read back by then is not under control."""
+
+CAPACITY_WAIT_MS = 5 * SECOND_MS
+"""How long a rollback waits for the stable slot's full count while the candidate still answers; a
+supervisor restarts a dead instance well within it."""
+
+MOST_RESTARTS = 3
+"""A candidate whose instances died more often than this is in a crash loop."""
+
+SMOKE_DEADLINE_MS = 5 * MINUTE_MS
+"""A suite is seconds long; five minutes means it hangs."""
+
+STAGING_SLACK_MS = 2 * MINUTE_MS
+"""For everything in staging that has no deadline of its own: hosting, stopping leftovers, admission."""
+
+METER_DEADLINE_MS = 4 * 60 * MINUTE_MS
+"""The loss meter covers cutover, bake and drain; longer series would only grow its file."""

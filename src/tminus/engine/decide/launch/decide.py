@@ -1,0 +1,126 @@
+"""The decision: orders, protection, progress, then the commands that bring the world to where the phase is."""
+
+from tminus.domain.launch.command import Command, CommitRoute, RenewLease, StartJob, WriteRoute
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.domain.launch.reading import Distrust
+from tminus.domain.launch.state import LaunchState
+from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
+from tminus.engine.decide.launch.effort import is_due, keyed
+from tminus.engine.decide.launch.ending import ending_commands, watching_commands, way_back
+from tminus.engine.decide.launch.orders import take_orders
+from tminus.engine.decide.launch.progress import go_forward, note_readings
+from tminus.engine.decide.launch.protection import protect, trial_route
+from tminus.engine.decide.launch.staging import is_running_job, staging_need
+from tminus.engine.decide.launch.turn import Turn, is_at_rest_on, rest_on, with_epoch
+from tminus.engine.decide.launch.waiting import waiting
+from tminus.engine.decide.launch.work import CRITICAL_PATHS, build_job, critical_paths_job
+from tminus.engine.decide.step import Keyed, Observation, Step
+
+
+def decide(state: LaunchState, observation: Observation) -> Step:
+    """What to do now. Pure and total: every state and observation has an answer.
+
+    While the journal takes no events, only orders and protection are decided; their events wait with
+    the driver, and nothing goes forward.
+    """
+    turn = Turn(state, observation)
+    take_orders(turn)
+    protect(turn)
+    if observation.journal_open:
+        note_readings(turn)
+        go_forward(turn)
+    after = turn.state
+    way = way_back(after, observation)
+    commands = _commands(after, observation) if observation.journal_open else []
+    return Step(
+        protect=() if way is None else (way,),
+        events=tuple(turn.events),
+        commands=tuple(
+            entry
+            for entry in commands
+            if is_due(after, entry, observation.now_ms) and not is_running_job(observation, entry.command)
+        ),
+        unjournalled=_renewals(after, observation),
+        state=after,
+        waiting=waiting(turn),
+        next_ms=_next_ms(after, observation.now_ms),
+    )
+
+
+def _commands(state: LaunchState, seen: Observation) -> list[Keyed]:
+    claims = _claim_router(state, seen)
+    if claims:
+        return claims
+    if state.phase in BEFORE_TRAFFIC and state.hold is not None:
+        return []
+    if state.phase is Phase.COUNTDOWN:
+        return [] if state.artifact is not None else [keyed(state, build_job(state))]
+    if state.phase is Phase.STAGING:
+        need = staging_need(state, seen)
+        return [] if need is None or need.command is None else [need.command]
+    if state.phase in TRIAL:
+        return _trial_commands(state, seen)
+    if state.phase in ENDING:
+        return ending_commands(state, seen)
+    if state.phase is Phase.WATCHING:
+        return watching_commands(state, seen)
+    return []
+
+
+def _claim_router(state: LaunchState, seen: Observation) -> list[Keyed]:
+    """Raises the router's fence to this driver's epoch without changing where requests go."""
+    reading = seen.route_reading
+    if reading is None or reading.route.epoch >= state.epoch or state.phase in TERMINAL | ENDING:
+        return []
+    if reading.route.candidate is not None and reading.route.generation != state.generation:
+        return []
+    if reading.distrust is not Distrust.NONE:
+        return []
+    return [keyed(state, WriteRoute(with_epoch(reading.route, state.epoch)), f"claim-{state.epoch}")]
+
+
+def _trial_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
+    reading = seen.route_reading
+    if reading is None:
+        return []
+    commands: list[Command] = []
+    if state.phase is Phase.PROMOTING:
+        if state.hold is None:
+            commands.append(CommitRoute(rest_on(state, state.candidate)))
+    elif state.stable is None:
+        if not is_at_rest_on(reading, state.candidate) or reading.committed.live is not state.candidate:
+            commands.append(CommitRoute(trial_route(state)))
+    elif not state.confirmed and not reading.route.same_decision(trial_route(state)):
+        commands.append(WriteRoute(trial_route(state)))
+    if state.phase is Phase.VERIFYING and CRITICAL_PATHS not in state.jobs:
+        commands.append(critical_paths_job(state))
+    return [
+        keyed(state, command, "" if isinstance(command, StartJob) else f"{state.generation}-{state.step}")
+        for command in commands
+    ]
+
+
+def _renewals(state: LaunchState, seen: Observation) -> tuple[Command, ...]:
+    """A lease is renewed for the trial this launch is in, and while a rollback cannot move traffic yet."""
+    reading = seen.route_reading
+    if reading is None or not reading.route.watch or reading.distrust is not Distrust.NONE:
+        return ()
+    if reading.route.candidate is not state.candidate:
+        return ()
+    own = reading.route.generation == state.generation
+    if state.phase in TRIAL and own:
+        return (RenewLease(reading.route),)
+    waiting_to_return = state.phase is Phase.ROLLING_BACK and way_back(state, seen) is None
+    return (RenewLease(reading.route),) if waiting_to_return else ()
+
+
+def _next_ms(state: LaunchState, now_ms: int) -> int:
+    if state.phase in TERMINAL:
+        return REST_TICK_MS
+    if state.phase is Phase.COUNTDOWN:
+        return REST_TICK_MS if state.t0_ms is None else max(1, min(REST_TICK_MS, state.t0_ms - now_ms))
+    if state.phase is Phase.WATCHING and (state.retired or state.stable is None):
+        return REST_TICK_MS
+    return TRIAL_TICK_MS
+
+

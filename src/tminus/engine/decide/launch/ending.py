@@ -1,0 +1,146 @@
+"""Taking a slot away, for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
+
+from tminus.domain.launch import event as ev
+from tminus.domain.launch.command import (
+    AdmitSlot,
+    CommitRoute,
+    CutSlot,
+    ExpelSlot,
+    StopJob,
+    StopSlot,
+    WriteRoute,
+)
+from tminus.domain.launch.phase import Phase
+from tminus.domain.launch.reading import JobPhase, RouterReading
+from tminus.domain.launch.slot import Slot
+from tminus.domain.launch.state import LaunchState
+from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
+from tminus.engine.decide.launch.effort import keyed
+from tminus.engine.decide.launch.turn import Turn, is_at_rest_on, rest_on
+from tminus.engine.decide.launch.work import METER
+from tminus.engine.decide.step import Keyed, Observation
+
+
+def way_back(state: LaunchState, seen: Observation) -> WriteRoute | None:
+    """The protective route write of a rollback, when it is due and the stable slot can take the traffic."""
+    reading = seen.route_reading
+    if state.phase is not Phase.ROLLING_BACK or reading is None or is_at_rest_on(reading, state.stable):
+        return None
+    return WriteRoute(rest_on(state, state.stable)) if _can_take_traffic(state, seen, reading) else None
+
+
+def _can_take_traffic(state: LaunchState, seen: Observation, reading: RouterReading) -> bool:
+    if state.stable is None or not reading.up.get(state.candidate, 0):
+        return True
+    up = reading.up.get(state.stable, 0)
+    stable = seen.slot(state.stable)
+    expected = stable.expected if stable is not None else state.plan.run.instances
+    if up >= max(expected, 1):
+        return True
+    return up > 0 and seen.now_ms - state.entered_ms >= CAPACITY_WAIT_MS
+
+
+def removal(state: LaunchState, seen: Observation, leaving: Slot, staying: Slot | None) -> list[Keyed]:
+    """The next commands on the way to an empty `leaving` slot, given what serves instead."""
+    reading = seen.route_reading
+    slot = seen.slot(leaving)
+    if slot is None or (slot.down and (reading is None or leaving not in reading.admitted)):
+        return []
+    if reading is None:
+        # Without a router there is nobody to ask what is in flight; a slot that was never admitted
+        # cannot have anything, every other waits until the router answers.
+        return [] if state.intended(AdmitSlot, leaving) else [keyed(state, StopSlot(leaving))]
+    if reading.serves_bp(leaving) or not is_at_rest_on(reading, staying):
+        return []
+    if leaving in reading.admitted:
+        return [keyed(state, ExpelSlot(leaving))]
+    if reading.in_flight.get(leaving, 0) == 0:
+        return [] if slot.down else [keyed(state, StopSlot(leaving))]
+    if seen.now_ms - state.entered_ms >= drain_deadline_ms(state):
+        return [keyed(state, CutSlot(leaving))]
+    return []
+
+
+def drain_deadline_ms(state: LaunchState) -> int:
+    """How long requests in flight may finish: the plan's deadline, or a class's own where it is longer."""
+    return max(
+        (state.plan.drain_deadline_ms, *(entry.drain_ms for entry in state.plan.route_classes))
+    )
+
+
+def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
+    """Brings the stable slot back into its place and removes the candidate."""
+    commands: list[Keyed] = []
+    reading = seen.route_reading
+    if reading is not None and state.stable is not None and state.stable not in reading.admitted:
+        commands.append(keyed(state, AdmitSlot(state.stable)))
+    if reading is not None and is_at_rest_on(reading, state.stable):
+        if reading.committed.live is not state.stable:
+            commands.append(keyed(state, CommitRoute(rest_on(state, state.stable))))
+    if reading is None or is_at_rest_on(reading, state.stable):
+        commands.extend(removal(state, seen, state.candidate, state.stable))
+    candidate = seen.slot(state.candidate)
+    if candidate is not None and candidate.down:
+        commands.extend(
+            keyed(state, StopJob(key))
+            for key, job in sorted(seen.jobs.items())
+            if job.phase is JobPhase.RUNNING
+        )
+    return commands
+
+
+def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
+    """Retires the stable slot once the candidate, now stable itself, is seen healthy."""
+    commands: list[Keyed] = []
+    reading = seen.route_reading
+    held = state.hold is not None
+    if reading is not None and not is_at_rest_on(reading, state.candidate):
+        return [keyed(state, CommitRoute(rest_on(state, state.candidate)))]
+    if state.stable is not None and not state.retired and not held:
+        serving = seen.slot(state.candidate)
+        if reading is not None and serving is not None and serving.up and reading.up.get(state.candidate, 0):
+            commands.extend(removal(state, seen, state.stable, state.candidate))
+    meter = seen.jobs.get(METER)
+    if (state.retired or state.stable is None) and meter is not None and meter.phase is JobPhase.RUNNING:
+        commands.append(keyed(state, StopJob(METER)))
+    return commands
+
+
+def measure_loss(turn: Turn) -> None:
+    """Journals the loss meter's figure once the meter has ended, or that there was none."""
+    state = turn.state
+    if state.loss is not None:
+        return
+    ended = state.jobs.get(METER)
+    if ended is not None and ended.phase is JobPhase.DONE and isinstance(ended.result, dict):
+        turn.record(
+            ev.LossMeasured(
+                **{
+                    name: ended.result[name]
+                    for name in ("sent", "lost", "failed", "cut", "p99_before_ms", "p99_after_ms")
+                },
+                replayed=turn.observation.replayed,
+            )
+        )
+    elif ended is not None or METER not in turn.observation.jobs:
+        gone = state.phase is Phase.WATCHING or state.phase in (Phase.ROLLING_BACK, Phase.SCRUBBING)
+        if gone and not turn.observation.jobs.get(METER):
+            turn.record(ev.LossMeasured(0, 0, 0, 0, 0, None, None))
+
+
+def has_ended(turn: Turn) -> bool:
+    """Whether a launch that is being taken back has left nothing behind."""
+    state, seen = turn.state, turn.observation
+    reading = seen.route_reading
+    candidate = seen.slot(state.candidate)
+    if candidate is None or not candidate.down or turn.state.loss is None:
+        return False
+    if any(job.phase is JobPhase.RUNNING for job in seen.jobs.values()):
+        return False
+    if reading is None:
+        return not state.intended(AdmitSlot, state.candidate)
+    return (
+        is_at_rest_on(reading, state.stable)
+        and reading.committed.live is state.stable
+        and state.candidate not in reading.admitted
+    )

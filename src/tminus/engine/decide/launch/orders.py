@@ -1,0 +1,108 @@
+"""What people order: taken at once, or refused with the reason and what to do instead."""
+
+from tminus.domain.launch.event import HoldReleased, OrderRefused, OrderTaken, Slipped
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.engine.decide.launch.turn import Turn
+from tminus.ports.journal import Order
+
+
+def take_orders(turn: Turn) -> None:
+    """Takes or refuses every order not yet settled, oldest first."""
+    for order in turn.observation.orders:
+        if order.key not in turn.state.orders:
+            _VERBS.get(order.verb, _unknown)(turn, order)
+
+
+def _taken(turn: Turn, order: Order) -> str:
+    turn.record(OrderTaken(order.key, order.verb, order.by, order.reason))
+    return f"{order.verb} ordered by {order.by}" + (f": {order.reason}" if order.reason else "")
+
+
+def _refuse(turn: Turn, order: Order, code: str, why: str) -> None:
+    turn.record(OrderRefused(order.key, order.verb, order.by, code, why))
+
+
+def _hold(turn: Turn, order: Order) -> None:
+    if turn.state.phase in ENDING | TERMINAL:
+        _refuse(turn, order, "launch-ending", f"the launch is {turn.state.phase.value}; nothing is left to hold")
+        return
+    _taken(turn, order)
+    turn.hold(order.by, order.reason or "ordered")
+
+
+def _resume(turn: Turn, order: Order) -> None:
+    if turn.state.hold is None:
+        _refuse(turn, order, "not-held", "the launch is not held")
+        return
+    _taken(turn, order)
+    turn.record(HoldReleased(order.by, order.reason))
+
+
+def _slip(turn: Turn, order: Order) -> None:
+    if turn.state.phase is not Phase.COUNTDOWN:
+        _refuse(turn, order, "t0-passed", "T-0 has passed; hold, abort or roll back instead")
+        return
+    t0_ms = int(order.argument)
+    window = turn.state.plan.window
+    if window is not None and not window.opens_ms <= t0_ms < window.closes_ms:
+        _refuse(turn, order, "outside-window", "the new T-0 is outside the plan's deployment window")
+        return
+    _taken(turn, order)
+    turn.record(Slipped(t0_ms, order.by, order.reason))
+
+
+def _scrub(turn: Turn, order: Order) -> None:
+    if turn.state.phase not in BEFORE_TRAFFIC:
+        _refuse(turn, order, "traffic-moved", "traffic has moved already; use `tminus rollback`")
+        return
+    turn.enter(Phase.SCRUBBING, _taken(turn, order))
+
+
+def _abort(turn: Turn, order: Order) -> None:
+    if turn.state.phase in ENDING | TERMINAL:
+        _taken(turn, order)  # idempotent: what was asked for is happening, or nothing runs
+        return
+    _rollback(turn, order)
+
+
+def _rollback(turn: Turn, order: Order) -> None:
+    state = turn.state
+    if state.phase in BEFORE_TRAFFIC:
+        turn.enter(Phase.SCRUBBING, _taken(turn, order))
+    elif state.phase in TRIAL:
+        turn.enter(Phase.ROLLING_BACK, _taken(turn, order))
+    elif state.phase in ENDING | TERMINAL:
+        _refuse(turn, order, "launch-ending", f"the launch is {state.phase.value} already")
+    elif state.stable is None:
+        _refuse(turn, order, "no-stable", "a first launch that was promoted has nothing to go back to")
+    elif state.stable_going:
+        _refuse(
+            turn, order, "stable-retired", f"{state.stable.value} was retired; launch the earlier version instead"
+        )
+    else:
+        turn.enter(Phase.ROLLING_BACK, _taken(turn, order))
+
+
+def _withdraw(turn: Turn, order: Order) -> None:
+    if turn.state.stable is not None:
+        _refuse(turn, order, "has-stable", "only a first launch is withdrawn; use `tminus rollback`")
+        return
+    _rollback(turn, order)
+
+
+def _unknown(turn: Turn, order: Order) -> None:
+    _refuse(turn, order, "unknown-order", f"{order.verb!r} is no order of this release")
+
+
+_VERBS = {
+    "hold": _hold,
+    "resume": _resume,
+    "slip": _slip,
+    "scrub": _scrub,
+    "abort": _abort,
+    "rollback": _rollback,
+    "withdraw": _withdraw,
+}
+
+VERBS = frozenset(_VERBS)
+"""Orders a person can give."""

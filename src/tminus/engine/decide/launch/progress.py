@@ -1,0 +1,252 @@
+"""How a launch goes forward: from phase to phase, on evidence, each wait with a deadline."""
+
+from tminus.domain.launch import event as ev
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
+from tminus.domain.launch.reading import Distrust, JobPhase
+from tminus.domain.plan.plan import OnInconclusive, Stay
+from tminus.domain.readiness.verdict import Outcome, Verdict
+from tminus.engine.decide.launch.bounds import (
+    CONFIRM_DEADLINE_MS,
+    SMOKE_DEADLINE_MS,
+    STAGING_SLACK_MS,
+)
+from tminus.engine.decide.launch.effort import given_up
+from tminus.engine.decide.launch.ending import has_ended, measure_loss
+from tminus.engine.decide.launch.protection import trial_route
+from tminus.engine.decide.launch.staging import staging_need
+from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
+from tminus.engine.decide.launch.work import BUILD, CRITICAL_PATHS, SMOKE
+
+
+def note_readings(turn: Turn) -> None:
+    """Journals what readings show that a later decision depends on: ended jobs, a slot that came up."""
+    for key, reading in sorted(turn.observation.jobs.items()):
+        if reading.phase in (JobPhase.DONE, JobPhase.FAILED) and key not in turn.state.jobs:
+            turn.record(ev.JobEnded(key, reading.phase, reading.result, reading.code, reading.why))
+    state = turn.state
+    candidate = turn.observation.slot(state.candidate)
+    if state.phase is Phase.STAGING and not state.slot_up and candidate is not None:
+        if candidate.up and candidate.digest == state.artifact:
+            turn.record(ev.SlotUp(state.candidate, candidate.healthy))
+
+
+def go_forward(turn: Turn) -> None:
+    """Takes the transitions that are due. A hold stops those that lead on, never those that end."""
+    for _ in Phase:  # a bound: no decision passes through more transitions than there are phases
+        before = turn.state
+        if turn.state.hold is None:
+            _give_up(turn)
+            _FORWARD.get(turn.state.phase, _stay)(turn)
+        if turn.state.phase in (Phase.ROLLING_BACK, Phase.SCRUBBING):
+            _end(turn)
+        if turn.state is before:
+            return
+
+
+def _stay(turn: Turn) -> None:
+    del turn  # terminal phases and those that only `_end` leaves
+
+
+def _give_up(turn: Turn) -> None:
+    attempt = given_up(turn.state)
+    if attempt is None:
+        return
+    why = f"could not {attempt.command.text()}: {attempt.why} [{attempt.code}]"
+    if turn.state.phase in BEFORE_TRAFFIC | (TRIAL - {Phase.PROMOTING}):
+        turn.take_back(why)
+    elif turn.state.phase is Phase.PROMOTING:
+        turn.hold("tminus", why)
+
+
+def _countdown(turn: Turn) -> None:
+    state = turn.state
+    if _job_failed(turn, BUILD, "the build failed"):
+        return
+    window = state.plan.window
+    if window is not None and turn.now_ms >= window.closes_ms:
+        turn.take_back("the deployment window closed before the launch could begin")
+        return
+    if state.artifact is None:
+        if turn.elapsed_ms > state.plan.build.deadline_ms + STAGING_SLACK_MS:
+            turn.take_back("the artifact was not built in time")
+        return
+    opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
+    if turn.now_ms >= opens_ms:
+        turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
+
+
+def staging_deadline_ms(turn: Turn) -> int:
+    """When staging that has not come about is taken back."""
+    plan = turn.state.plan
+    return turn.state.entered_ms + plan.run.boot_deadline_ms + SMOKE_DEADLINE_MS + STAGING_SLACK_MS
+
+
+def _staging(turn: Turn) -> None:
+    if _job_failed(turn, SMOKE, "the smoke suite failed on the candidate"):
+        return
+    need = staging_need(turn.state, turn.observation)
+    if need is None:
+        turn.enter(Phase.CUTOVER, "the candidate is up, smoke-tested and known to the router")
+        turn.record(ev.StepTaken(0, turn.state.steps_bp[0]))
+    elif _boot_overdue(turn) or turn.now_ms >= staging_deadline_ms(turn):
+        turn.take_back(f"gave up waiting for {need.what}")
+
+
+def _boot_overdue(turn: Turn) -> bool:
+    state = turn.state
+    start = state.commands.get(f"staging:start-slot:{state.candidate}")
+    if state.slot_up or start is None:
+        return False
+    return turn.now_ms - max(start.last_ms, state.entered_ms) > state.plan.run.boot_deadline_ms
+
+
+def _confirm(turn: Turn) -> bool:
+    """Journals that the router does what was intended; true once it stands."""
+    state = turn.state
+    reading = turn.observation.route_reading
+    if state.confirmed:
+        return True
+    intended = trial_route(state)
+    if reading is not None and reading.distrust is Distrust.NONE and reading.route.same_decision(intended):
+        turn.record(ev.RouteConfirmed(intended.text()))
+        return True
+    asked_ms = max((entry.last_ms for entry in state.commands.values()), default=0)
+    first_ms = state.step_ms if state.step > 0 else state.entered_ms
+    if turn.now_ms - min(asked_ms, max(first_ms, state.entered_ms)) > CONFIRM_DEADLINE_MS:
+        turn.take_back("the router does not confirm the route it was given")
+    return False
+
+
+def _cutover(turn: Turn) -> None:
+    if not _confirm(turn):
+        return
+    shift = turn.state.plan.shift
+    elapsed_ms = turn.now_ms - turn.state.step_ms
+    verdict = turn.observation.judged.safe
+    if elapsed_ms >= shift.step_min_ms and verdict.outcome is Outcome.PASS:
+        turn.record(ev.VerdictReached(f"{turn.state.share_bp // 100} %", verdict.outcome, verdict.why))
+        if turn.state.step + 1 < len(turn.state.steps_bp):
+            turn.record(ev.StepTaken(turn.state.step + 1, turn.state.steps_bp[turn.state.step + 1]))
+        else:
+            turn.enter(Phase.VERIFYING, f"{turn.state.candidate.value} has all traffic")
+    elif elapsed_ms >= shift.step_deadline_ms:
+        _undecided(turn, verdict)
+
+
+def _undecided(turn: Turn, verdict: Verdict) -> None:
+    why = f"no passing verdict by the deadline: {verdict.why}"
+    turn.record(ev.VerdictReached(verdict.subject, verdict.outcome, verdict.why))
+    if turn.state.plan.on_inconclusive is OnInconclusive.ROLLBACK:
+        turn.take_back(why)
+    else:
+        turn.hold("tminus", why)
+
+
+def _take_reading(turn: Turn, stay: Stay) -> None:
+    reading = turn.observation.judged.reading
+    if reading is not None and turn.now_ms - turn.state.reading_ms >= stay.reading_every_ms:
+        turn.record(reading)
+
+
+def _verifying(turn: Turn) -> None:
+    if _job_failed(turn, CRITICAL_PATHS, "a critical path failed through the router"):
+        return
+    plan = turn.state.plan
+    _take_reading(turn, plan.verify)
+    verdict = turn.observation.judged.on_target
+    overdue_ms = plan.verify.for_ms + max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
+    walked = CRITICAL_PATHS in turn.state.jobs
+    if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
+        turn.record(ev.VerdictReached("verification", verdict.outcome, verdict.why))
+        turn.enter(Phase.BAKING, "verified")
+    elif turn.elapsed_ms >= overdue_ms:
+        _undecided(turn, verdict if walked else Verdict("critical paths", Outcome.INCONCLUSIVE, "no answer"))
+
+
+def _baking(turn: Turn) -> None:
+    if not _confirm(turn):
+        return
+    plan = turn.state.plan
+    _take_reading(turn, plan.bake)
+    verdict = turn.observation.judged.safe
+    if turn.elapsed_ms >= plan.bake.for_ms and verdict.outcome is Outcome.PASS:
+        turn.record(ev.VerdictReached("bake", verdict.outcome, verdict.why))
+        turn.enter(Phase.PROMOTING, "baked")
+    elif turn.elapsed_ms >= plan.bake.for_ms + plan.shift.step_deadline_ms:
+        _undecided(turn, verdict)
+
+
+def _promoting(turn: Turn) -> None:
+    reading = turn.observation.route_reading
+    candidate = turn.state.candidate
+    if reading is None or reading.committed.live is not candidate or not is_at_rest_on(reading, candidate):
+        return
+    turn.record(ev.RouteConfirmed(reading.route.text()))
+    turn.record(ev.Promoted(candidate))
+    turn.enter(Phase.WATCHING, f"{candidate.value} is stable now")
+
+
+def _watching(turn: Turn) -> None:
+    state = turn.state
+    _take_reading(turn, state.plan.watch)
+    if state.stable is not None and not state.retired:
+        stable = turn.observation.slot(state.stable)
+        if stable is not None and stable.down and state.stable_going:
+            turn.record(ev.SlotRetired(state.stable))
+    measure_loss(turn)
+    retired = turn.state.retired or state.stable is None
+    if turn.elapsed_ms >= state.plan.watch.for_ms and retired and turn.state.loss is not None:
+        turn.enter(Phase.CLOSED, "the watch is over")
+        turn.record(ev.LaunchEnded("promoted", f"{state.plan.version} serves from {state.candidate.value}"))
+
+
+def _end(turn: Turn) -> None:
+    """Confirms that the stable slot has all traffic, and ends once nothing of the candidate is left."""
+    state = turn.state
+    reading = turn.observation.route_reading
+    rolling_back = state.phase is Phase.ROLLING_BACK
+    if rolling_back and reading is not None and not state.confirmed and is_at_rest_on(reading, state.stable):
+        turn.record(ev.RouteConfirmed(reading.route.text()))
+    measure_loss(turn)
+    if not has_ended(turn):
+        return
+    why = state.phase_why
+    if rolling_back:
+        turn.enter(Phase.ROLLED_BACK, why)
+        turn.record(ev.LaunchEnded("withdrawn" if state.stable is None else "rolled-back", why))
+    else:
+        turn.enter(Phase.SCRUBBED, why)
+        turn.record(ev.LaunchEnded("scrubbed", why))
+
+
+def _job_failed(turn: Turn, key: str, what: str) -> bool:
+    ended = turn.state.jobs.get(key)
+    if ended is None:
+        return False
+    if ended.phase is JobPhase.FAILED:
+        turn.take_back(f"{what}: {ended.why} [{ended.code}]")
+        return True
+    if isinstance(ended.result, dict) and ended.result.get("passed") is False:
+        turn.take_back(f"{what}: {_first_failure(ended.result)}")
+        return True
+    return False
+
+
+def _first_failure(result: dict[str, object]) -> str:
+    targets = result.get("targets")
+    for target in targets if isinstance(targets, list) else []:
+        for answer in target.get("answers", []):
+            if not answer.get("passed"):
+                return f"{answer.get('name')} at {target.get('target')}: {answer.get('why')}"
+    return "no answer passed"
+
+
+_FORWARD = {
+    Phase.COUNTDOWN: _countdown,
+    Phase.STAGING: _staging,
+    Phase.CUTOVER: _cutover,
+    Phase.VERIFYING: _verifying,
+    Phase.BAKING: _baking,
+    Phase.PROMOTING: _promoting,
+    Phase.WATCHING: _watching,
+}

@@ -1,0 +1,99 @@
+"""What staging still needs before traffic may move, in the order it is brought about."""
+
+from dataclasses import dataclass
+
+from tminus.domain.launch.command import AdmitSlot, CommitRoute, HostRouter, StartJob, StartSlot, StopSlot
+from tminus.domain.launch.reading import RouterReading, SlotReading
+from tminus.domain.launch.state import LaunchState
+from tminus.engine.decide.launch.effort import keyed
+from tminus.engine.decide.launch.turn import is_at_rest_on, rest_on
+from tminus.engine.decide.launch.work import METER, SMOKE, meter_job, smoke_job
+from tminus.engine.decide.step import Keyed, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that is missing, and the command that brings it about, if one does."""
+
+    what: str
+    command: Keyed | None = None
+
+
+def staging_need(state: LaunchState, seen: Observation) -> Need | None:
+    """The first thing that is missing, or None when traffic may move."""
+    reading = seen.route_reading
+    if seen.hosting is None:
+        return Need("the runtime to answer")
+    if reading is None or reading.hosting != seen.hosting:
+        return Need("the router", keyed(state, HostRouter(seen.hosting)))
+    candidate = seen.slot(state.candidate)
+    if candidate is None:
+        return Need("the runtime to answer")
+    return (
+        _stable_need(state, seen, reading)
+        or _candidate_need(state, candidate)
+        or _smoke_need(state, candidate)
+        or _router_need(state, candidate, reading)
+        or _meter_need(state, seen)
+    )
+
+
+def _stable_need(state: LaunchState, seen: Observation, reading: RouterReading) -> Need | None:
+    if state.stable is None:
+        return None
+    stable = seen.slot(state.stable)
+    if stable is None or not stable.up:
+        return Need(f"{state.stable.value}, the stable slot, to be healthy")
+    if state.stable not in reading.admitted:
+        return Need(f"{state.stable.value} to be admitted", keyed(state, AdmitSlot(state.stable)))
+    if reading.up.get(state.stable, 0) < stable.expected:
+        return Need(f"the router to see all of {state.stable.value} up")
+    return None
+
+
+def _candidate_need(state: LaunchState, candidate: SlotReading) -> Need | None:
+    if state.artifact is None:
+        return Need("the artifact")
+    if candidate.digest != state.artifact:
+        if not candidate.down:
+            return Need(
+                f"leftovers on {candidate.slot.value} to stop", keyed(state, StopSlot(candidate.slot), "leftover")
+            )
+        return Need(
+            f"{candidate.slot.value} to start", keyed(state, StartSlot(candidate.slot, state.artifact))
+        )
+    if not candidate.up:
+        return Need(f"{candidate.slot.value}: {candidate.healthy} of {candidate.expected} instances healthy")
+    return None
+
+
+def _smoke_need(state: LaunchState, candidate: SlotReading) -> Need | None:
+    if SMOKE in state.jobs:
+        return None
+    return Need("the smoke suite", keyed(state, smoke_job(state, candidate)))
+
+
+def _router_need(state: LaunchState, candidate: SlotReading, reading: RouterReading) -> Need | None:
+    if candidate.slot not in reading.admitted:
+        return Need(f"{candidate.slot.value} to be admitted", keyed(state, AdmitSlot(candidate.slot)))
+    if reading.up.get(candidate.slot, 0) < candidate.expected:
+        return Need(f"the router to see all of {candidate.slot.value} up")
+    if not is_at_rest_on(reading, state.stable) or reading.committed.live is not state.stable:
+        return Need(
+            "the router to rest on the stable slot", keyed(state, CommitRoute(rest_on(state, state.stable)))
+        )
+    return None
+
+
+def _meter_need(state: LaunchState, seen: Observation) -> Need | None:
+    if state.plan.meter.rate_per_s == 0 or METER in seen.jobs or METER in state.jobs:
+        return None
+    return Need("the loss meter", keyed(state, meter_job(state)))
+
+
+def is_running_job(seen: Observation, command: object) -> bool:
+    """Whether the command starts a job that is known to run or to have ended."""
+    if not isinstance(command, StartJob):
+        return False
+    reading = seen.jobs.get(command.key)
+    return reading is not None and reading.phase != "lost"

@@ -1,0 +1,136 @@
+"""What a launch waits for, since when, what happens by itself and when, and what to run to go on."""
+
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
+from tminus.engine.decide.launch.bounds import STAGING_SLACK_MS
+from tminus.engine.decide.launch.ending import drain_deadline_ms
+from tminus.engine.decide.launch.progress import staging_deadline_ms
+from tminus.engine.decide.launch.staging import staging_need
+from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
+from tminus.engine.decide.step import Waiting
+
+
+def waiting(turn: Turn) -> Waiting:
+    """The answer for the state at the end of `turn`."""
+    state = turn.state
+    if state.phase in TERMINAL:
+        return Waiting(f"nothing: the launch is {state.phase.value}", state.entered_ms, None, "nothing")
+    if not turn.observation.journal_open:
+        return Waiting(
+            "the journal to take events again",
+            turn.now_ms,
+            turn.now_ms,
+            "protection stays armed, nothing goes forward",
+            "free disk space where the journal lies",
+        )
+    if state.hold is not None:
+        ends = "scrub" if state.phase in BEFORE_TRAFFIC else "rollback"
+        return Waiting(
+            f"somebody to lift the hold of {state.hold.by}: {state.hold.why}",
+            state.hold.since_ms,
+            state.hold.expires_ms,
+            "the hold is released" if state.phase is Phase.WATCHING else ends,
+            "tminus resume, or tminus abort",
+        )
+    return _WAITS[state.phase](turn)
+
+
+def _countdown(turn: Turn) -> Waiting:
+    state = turn.state
+    if state.artifact is None:
+        deadline_ms = state.entered_ms + state.plan.build.deadline_ms + STAGING_SLACK_MS
+        return Waiting("the build", state.entered_ms, deadline_ms, "scrub")
+    window = state.plan.window
+    opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
+    return Waiting("T-0", state.entered_ms, max(opens_ms, turn.now_ms), "staging begins", "tminus slip, or tminus scrub")
+
+
+def _staging(turn: Turn) -> Waiting:
+    need = staging_need(turn.state, turn.observation)
+    what = "traffic to move" if need is None else need.what
+    return Waiting(what, turn.state.entered_ms, staging_deadline_ms(turn), "scrub", "tminus scrub")
+
+
+def _cutover(turn: Turn) -> Waiting:
+    state = turn.state
+    share = f"{state.share_bp // 100} % on {state.candidate.value}"
+    if not state.confirmed:
+        return Waiting(f"the router to confirm {share}", turn.now_ms, turn.now_ms + 15_000, "rollback", "tminus rollback")
+    verdict = turn.observation.judged.safe
+    return Waiting(
+        f"evidence at {share}: {verdict.why}",
+        state.step_ms,
+        state.step_ms + state.plan.shift.step_deadline_ms,
+        state.plan.on_inconclusive.value,
+        "tminus rollback",
+    )
+
+
+def _verifying(turn: Turn) -> Waiting:
+    state = turn.state
+    return Waiting(
+        f"verification: {turn.observation.judged.on_target.why}",
+        state.entered_ms,
+        max(turn.now_ms, state.entered_ms + state.plan.verify.for_ms),
+        "the bake begins if every target holds",
+        "tminus rollback",
+    )
+
+
+def _baking(turn: Turn) -> Waiting:
+    state = turn.state
+    return Waiting(
+        f"the bake to end: {turn.observation.judged.safe.why}",
+        state.entered_ms,
+        max(turn.now_ms, state.entered_ms + state.plan.bake.for_ms),
+        f"{state.candidate.value} is promoted if every limit holds",
+        "tminus rollback",
+    )
+
+
+def _promoting(turn: Turn) -> Waiting:
+    return Waiting(
+        "the router to commit the route", turn.state.entered_ms, turn.now_ms + 15_000, "hold", "tminus rollback"
+    )
+
+
+def _watching(turn: Turn) -> Waiting:
+    state = turn.state
+    if state.stable is not None and not state.retired:
+        return Waiting(
+            f"requests in flight on {state.stable.value} to end",
+            state.entered_ms,
+            max(turn.now_ms, state.entered_ms + drain_deadline_ms(state)),
+            "what is left is cut and counted",
+        )
+    return Waiting(
+        "the watch to end",
+        state.entered_ms,
+        max(turn.now_ms, state.entered_ms + state.plan.watch.for_ms),
+        "the launch is closed",
+    )
+
+
+def _ending(turn: Turn) -> Waiting:
+    state = turn.state
+    reading = turn.observation.route_reading
+    if reading is None:
+        what = "the router to answer"
+    elif not is_at_rest_on(reading, state.stable):
+        what = f"{state.stable.value if state.stable else 'nobody'} to take all traffic"
+    else:
+        what = f"{state.candidate.value} to be drained and stopped"
+    deadline_ms = max(turn.now_ms, state.entered_ms + drain_deadline_ms(state))
+    return Waiting(what, state.entered_ms, deadline_ms, "what is left is cut, and trying goes on")
+
+
+_WAITS = {
+    Phase.COUNTDOWN: _countdown,
+    Phase.STAGING: _staging,
+    Phase.CUTOVER: _cutover,
+    Phase.VERIFYING: _verifying,
+    Phase.BAKING: _baking,
+    Phase.PROMOTING: _promoting,
+    Phase.WATCHING: _watching,
+    Phase.ROLLING_BACK: _ending,
+    Phase.SCRUBBING: _ending,
+}

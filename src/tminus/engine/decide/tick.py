@@ -1,0 +1,16 @@
+"""The whole decision of one tick: every chapter judges, then the launch decides."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tminus.domain.launch.state import LaunchState
+from tminus.domain.watch.counts import Sample
+from tminus.engine.decide.launch.decide import decide
+from tminus.engine.decide.step import Observation, Step
+from tminus.engine.decide.watch import judge
+
+
+def decide_tick(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Step:
+    """What to do now, from a state, an observation and the samples of the router's counters."""
+    judged = judge(state, samples, observation.now_ms)
+    return decide(state, replace(observation, judged=judged))

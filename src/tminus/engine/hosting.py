@@ -1,0 +1,57 @@
+"""The hosting a plan asks of its router, with the digest it is recognised by. Pure."""
+
+from collections.abc import Mapping
+
+from tminus.domain.canonical import digest_of
+from tminus.domain.codec import to_json
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
+from tminus.domain.plan.plan import Plan
+from tminus.ports.router import Hosting
+
+BREAKER_FACTOR = 5
+"""The router's own breaker trips far above the plan's limit: it is there for the seconds in which no
+controller looks, and must not take decisions away from it."""
+
+LEAST_BREAKER_PPM = 50_000
+"""A breaker below 5 % would trip on noise in the quarter second it looks back."""
+
+
+def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hosting:
+    """The router configuration of a plan whose instances answer at `addresses`."""
+    body = {
+        "host": plan.listen.host,
+        "port": plan.listen.port,
+        "addresses": {slot.value: list(found) for slot, found in sorted(addresses.items())},
+        "health_path": plan.run.health_path,
+        "route_classes": to_json(plan.route_classes),
+        "shift_lease_ms": plan.lease.shift_ms,
+        "bake_lease_ms": plan.lease.bake_ms,
+        "error_limit_ppm": _breaker_ppm(plan),
+        "slow_limit_ms": _breaker_slow_ms(plan),
+    }
+    return Hosting(
+        digest=digest_of(body),
+        host=plan.listen.host,
+        port=plan.listen.port,
+        addresses=addresses,
+        health_path=plan.run.health_path,
+        route_classes=plan.route_classes,
+        shift_lease_ms=plan.lease.shift_ms,
+        bake_lease_ms=plan.lease.bake_ms,
+        error_limit_ppm=_breaker_ppm(plan),
+        slow_limit_ms=_breaker_slow_ms(plan),
+    )
+
+
+def _limits(plan: Plan, metric: Metric) -> list[Limit]:
+    return [t.limit for t in plan.triggers if t.limit.metric is metric and t.limit.route_class == ALL_CLASSES]
+
+
+def _breaker_ppm(plan: Plan) -> int:
+    limits = [limit.at_most for limit in _limits(plan, Metric.ERROR_RATE)]
+    return max(LEAST_BREAKER_PPM, BREAKER_FACTOR * min(limits, default=10_000))
+
+
+def _breaker_slow_ms(plan: Plan) -> int:
+    return min((limit.at_most for limit in _limits(plan, Metric.LATENCY_P95)), default=500)

@@ -1,0 +1,135 @@
+"""Reads the world once per tick. A source that fails is an observation too; nothing is decided here."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from tminus.domain.launch.command import StartJob
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TRIAL, Phase
+from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading, SlotReading
+from tminus.domain.launch.slot import Slot
+from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.times import SECOND_MS
+from tminus.domain.watch.counts import Sample
+from tminus.engine.decide.step import Observation
+from tminus.engine.hosting import hosting_for
+from tminus.engine.ports import Ports
+from tminus.ports.fault import PortFault
+from tminus.ports.journal import Order
+
+SAMPLE_EVERY_MS = SECOND_MS
+"""Counters are read each second: verdicts are drawn over windows of seconds."""
+
+MOST_SAMPLES = 3_600
+"""An hour of samples in memory; the longest window a verdict may look back over."""
+
+
+class Observer:
+    """Reads the ports for one launch, and keeps the samples that verdicts look back over."""
+
+    def __init__(self, ports: Ports, launch: str) -> None:
+        """Starts without samples; those in the ring are fetched at the first look."""
+        self._ports = ports
+        self._launch = launch
+        self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
+        self._sampled_ms: int | None = None
+        self._hosting: str | None = None
+        self._replayed = 0
+        self._replayed_base: int | None = None
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Samples kept, oldest first."""
+        return tuple(self._samples)
+
+    def observe(
+        self, state: LaunchState, now_ms: int, orders: Sequence[Order], *, journal_open: bool
+    ) -> Observation:
+        """The world now, as far as a launch in `state` needs it."""
+        router = self._router()
+        self._sample(state, now_ms)
+        return Observation(
+            now_ms=now_ms,
+            router=router,
+            slots=self._slots(),
+            jobs=self._jobs(state),
+            orders=tuple(orders),
+            hosting=self._hosting_digest(state.plan),
+            replayed=self._count_replayed(state),
+            journal_open=journal_open,
+        )
+
+    def _router(self) -> RouterReading | FaultReading:
+        try:
+            return self._ports.router.read_router()
+        except PortFault as fault:
+            return FaultReading("router", fault.code, fault.why)
+
+    def _slots(self) -> Mapping[Slot, SlotReading] | FaultReading:
+        try:
+            return self._ports.runtime.read_slots()
+        except PortFault as fault:
+            return FaultReading("runtime", fault.code, fault.why)
+
+    def _jobs(self, state: LaunchState) -> dict[str, JobReading]:
+        started = {
+            entry.command.key for entry in state.commands.values() if isinstance(entry.command, StartJob)
+        }
+        if not started:
+            return {}
+        names = {job_name(self._launch, key): key for key in sorted(started)}
+        try:
+            readings = self._ports.jobs.read_jobs(names)
+        except PortFault:
+            return {}
+        return {
+            names[name]: JobReading(names[name], found.phase, found.result, found.code, found.why)
+            for name, found in readings.items()
+        }
+
+    def _hosting_digest(self, plan: Plan) -> str | None:
+        if self._hosting is None:
+            try:
+                addresses = self._ports.runtime.addresses(plan.run.instances)
+            except PortFault:
+                return None
+            self._hosting = hosting_for(plan, addresses).digest
+        return self._hosting
+
+    def _sample(self, state: LaunchState, now_ms: int) -> None:
+        if state.phase not in TRIAL and state.phase is not Phase.WATCHING:
+            return
+        if self._sampled_ms is None:
+            since_ms = now_ms - state.plan.longest_window_ms
+            self._samples.extend(self._ports.ring.samples(self._launch, since_ms))
+        elif now_ms - self._sampled_ms < SAMPLE_EVERY_MS:
+            return
+        self._sampled_ms = now_ms
+        try:
+            sample = self._ports.router.read_counters(now_ms)
+        except PortFault:
+            return  # the newest sample grows old, and old samples are no evidence
+        self._samples.append(sample)
+        try:
+            self._ports.ring.add_sample(self._launch, sample)
+        except PortFault:
+            return  # the ring may be lost; what is in memory is what is judged
+
+    def _count_replayed(self, state: LaunchState) -> int:
+        if state.phase in BEFORE_TRAFFIC - {Phase.STAGING} or state.loss is not None:
+            return 0
+        if state.phase not in TRIAL | ENDING | {Phase.STAGING, Phase.WATCHING}:
+            return 0
+        try:
+            now = self._ports.router.read_replayed()
+        except PortFault:
+            return self._replayed
+        if self._replayed_base is None or now < self._replayed_base:
+            self._replayed_base = now if self._replayed_base is None else 0
+        self._replayed = now - self._replayed_base
+        return self._replayed
+
+
+def job_name(launch: str, key: str) -> str:
+    """The name a launch's job is known by for ever, also to a later driver."""
+    return f"{launch}/{key}"

@@ -1,0 +1,194 @@
+"""The physical side of a simulated service: instances, a router's memory and disk, and users' requests."""
+
+from dataclasses import dataclass, field, replace
+
+from tminus.domain.launch.reading import Distrust
+from tminus.domain.launch.route import FULL_BP, Route, Watch
+from tminus.domain.launch.slot import Slot
+from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts
+
+INSTANCES = 3
+RESTART_MS = 300  # how long the supervisor takes to bring a dead instance back
+FAST_MS = 20
+SLOW_MS = 800
+
+
+@dataclass(slots=True)
+class Instance:
+    """One instance: healthy from `healthy_ms` on, unless it never is."""
+
+    healthy_ms: int
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Place:
+    """A slot: what runs in it and what is in flight."""
+
+    digest: str | None = None
+    instances: list[Instance] = field(default_factory=list)
+    left_ms: int = -1_000_000  # when it last served
+    in_flight: int = 0
+    stopped: int = 0  # how often it was stopped
+
+    def healthy(self, now_ms: int) -> int:
+        """Instances that answer now."""
+        return sum(instance.healthy_ms <= now_ms for instance in self.instances)
+
+
+@dataclass(slots=True)
+class RouterMemory:
+    """What dies with the router process."""
+
+    route: Route
+    latch: Distrust = Distrust.NONE
+    leases: dict[tuple[int, Watch], int] = field(default_factory=dict)
+    counts: dict[tuple[Slot, int], Counts] = field(default_factory=dict)
+
+
+class Physics:
+    """The world without controllers."""
+
+    def __init__(self, *, drain_ms: int, requests_per_s: int, lease_ms: dict[Watch, int]) -> None:
+        """Starts with an empty world: no router, both slots down."""
+        self.places = {slot: Place() for slot in Slot}
+        self.committed = Route(None)
+        self.memory: RouterMemory | None = None
+        self.admitted: set[Slot] = set()
+        self.hosting = ""
+        self.drain_ms = drain_ms
+        self.requests_per_s = requests_per_s
+        self.lease_ms = lease_ms
+        self.error_share: dict[str, float] = {}
+        self.slow_share: dict[str, float] = {}
+        self.now_ms = 0
+        self.router_back_ms: int | None = None
+        self.requests_on: dict[tuple[Slot, int], int] = {}
+        self.unserved = 0
+        self.highest_epoch = 0
+        self._carry = 0.0
+
+    def start_router(self) -> None:
+        """A router process begins with what its disk says."""
+        self.memory = RouterMemory(self.committed)
+        self.router_back_ms = None
+
+    def kill_router(self, back_ms: int) -> None:
+        """The router dies; the supervisor brings it back at `back_ms`."""
+        if self.memory is not None:
+            self.memory = None
+            self.router_back_ms = back_ms
+
+    def write(self, route: Route) -> None:
+        """Puts a route in force, as a running router would."""
+        assert self.memory is not None  # noqa: S101 - the caller has checked that the router runs
+        memory = self.memory
+        if route.generation != memory.route.generation:
+            memory.latch = Distrust.NONE
+        memory.route = route
+        self.highest_epoch = max(self.highest_epoch, route.epoch)
+        self.renew(route)
+
+    def renew(self, route: Route) -> None:
+        """Extends both leases of a generation."""
+        if self.memory is not None and route.watch:
+            for watch, length_ms in self.lease_ms.items():
+                self.memory.leases[route.generation, watch] = self.now_ms + length_ms
+
+    def distrust(self) -> Distrust:
+        """Why the candidate is not served, if it is not."""
+        memory = self.memory
+        if memory is None or memory.route.candidate is None or not memory.route.watch:
+            return Distrust.NONE
+        if memory.latch is not Distrust.NONE:
+            return memory.latch
+        until_ms = memory.leases.get((memory.route.generation, memory.route.watch), 0)
+        return Distrust.NONE if self.now_ms < until_ms else Distrust.LEASE
+
+    def up(self, slot: Slot) -> int:
+        """Instances the router would use."""
+        return self.places[slot].healthy(self.now_ms) if slot in self.admitted else 0
+
+    def intended_bp(self) -> dict[Slot, int]:
+        """Shares by the route in force, distrust applied, the net not."""
+        if self.memory is None:
+            return dict.fromkeys(Slot, 0)
+        route = self.memory.route
+        if self.distrust() is not Distrust.NONE:
+            return {slot: FULL_BP if slot is route.live else 0 for slot in Slot}
+        return {slot: route.share_bp(slot) for slot in Slot}
+
+    def serving_bp(self) -> dict[Slot, int]:
+        """Shares that reach a slot, the net included: a dead slot's share goes to the other one."""
+        served = dict.fromkeys(Slot, 0)
+        for slot, share in self.intended_bp().items():
+            target = slot if self.up(slot) or not self.up(slot.other) else slot.other
+            served[target] += share
+        return served
+
+    def move(self, now_ms: int) -> None:
+        """Lets time pass until `now_ms`: router restarts, breaker, users' requests, drain."""
+        span_ms = now_ms - self.now_ms
+        self.now_ms = now_ms
+        if self.memory is None and self.router_back_ms is not None and now_ms >= self.router_back_ms:
+            self.start_router()
+        self._break()
+        self._serve(span_ms)
+
+    def _break(self) -> None:
+        memory = self.memory
+        if memory is None or memory.route.candidate is None or not memory.route.watch:
+            return
+        candidate = memory.route.candidate
+        if memory.latch is Distrust.NONE and self.intended_bp()[candidate] and not self.up(candidate):
+            memory.latch = Distrust.DOWN
+
+    def _serve(self, span_ms: int) -> None:
+        memory = self.memory
+        self._carry += self.requests_per_s * span_ms / 1000
+        total = int(self._carry)
+        self._carry -= total
+        served = self.serving_bp()
+        for slot, place in self.places.items():
+            count = total * served[slot] // FULL_BP
+            alive = bool(place.healthy(self.now_ms))
+            if served[slot] and alive:
+                place.left_ms = self.now_ms
+                place.in_flight = INSTANCES if self.requests_per_s else 0
+            elif not place.instances or self.now_ms - place.left_ms >= self.drain_ms:
+                place.in_flight = 0
+            if not count or memory is None:
+                continue
+            if not alive:
+                self.unserved += count
+            self._count(memory, slot, count, alive=alive)
+
+    def _count(self, memory: RouterMemory, slot: Slot, count: int, *, alive: bool) -> None:
+        key = (slot, memory.route.generation)
+        self.requests_on[key] = self.requests_on.get(key, 0) + count
+        digest = self.places[slot].digest or ""
+        failures = count if not alive else round(count * self.error_share.get(digest, 0.0))
+        slow = round(count * self.slow_share.get(digest, 0.0)) if alive else 0
+        answers = count if alive else 0
+        within = tuple(
+            answers if edge >= SLOW_MS else answers - slow if edge >= FAST_MS else 0 for edge in BUCKETS_MS
+        )
+        memory.counts[key] = memory.counts.get(key, Counts()) + Counts(count, failures, answers, within)
+
+    def sample_classes(self) -> tuple[ClassCounts, ...]:
+        """The router's counters."""
+        if self.memory is None:
+            return ()
+        return tuple(
+            ClassCounts(slot, generation, "other", counts)
+            for (slot, generation), counts in self.memory.counts.items()
+        )
+
+    def restart_instance(self, slot: Slot, index: int) -> None:
+        """An instance dies and its supervisor starts it again."""
+        place = self.places[slot]
+        if index < len(place.instances):
+            before = place.instances[index]
+            place.instances[index] = replace(
+                before, healthy_ms=self.now_ms + RESTART_MS + 500, restarts=before.restarts + 1
+            )

@@ -1,0 +1,84 @@
+"""What a world is like, drawn from its seed: the releases, the traffic, the faults, the people."""
+
+from dataclasses import dataclass
+from random import Random
+
+FAULTS = (
+    "error-before",
+    "error-after",
+    "timeout",
+    "lost-write",
+    "stale-read",
+    "slow-boot",
+    "flapping",
+    "metric-gap",
+    "lease-loss",
+    "disk-full",
+    "crash",
+    "freeze",
+    "router-restart",
+    "router-down",
+    "candidate-dies",
+    "stable-dies",
+)
+"""Every kind of fault a world may have; `freeze` brings a second controller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One world.
+
+    Attributes:
+        first_launch: there is no stable slot.
+        error_share: of the candidate's requests, once it has traffic.
+        slow_share: of the candidate's answers that take 800 ms.
+        boot_fails: the candidate never becomes healthy.
+        smoke_fails: its smoke suite fails.
+        requests_per_s: users' traffic.
+        drain_ms: how long the longest request in flight goes on.
+        boot_ms: how long an instance takes to become healthy.
+        faults: kinds that happen in this world.
+        fault_rate: chance that a call is hit, while faults last.
+        calm_ms: after so long no new fault happens.
+        orders: (at_ms, verb, direct) in the order given.
+    """
+
+    first_launch: bool
+    error_share: float
+    slow_share: float
+    boot_fails: bool
+    smoke_fails: bool
+    requests_per_s: int
+    drain_ms: int
+    boot_ms: int
+    faults: frozenset[str]
+    fault_rate: float
+    calm_ms: int
+    orders: tuple[tuple[int, str, bool], ...]
+
+
+def draw(random: Random) -> Scenario:
+    """A world, mostly of good releases with some trouble, now and then of bad ones with a lot."""
+    kinds = random.sample(FAULTS, random.choice((0, 1, 2, 3, 5)))
+    faults = frozenset(kinds)
+    verbs = ("hold", "resume", "abort", "rollback", "scrub", "withdraw", "hold")
+    orders = tuple(
+        sorted(
+            (random.randrange(500, 60_000), random.choice(verbs), random.random() < 0.5)
+            for _ in range(random.choice((0, 0, 0, 1, 1, 2)))
+        )
+    )
+    return Scenario(
+        first_launch=random.random() < 0.1,
+        error_share=random.choice((0.0, 0.0, 0.0, 0.02, 0.2, 1.0)),
+        slow_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.3)),
+        boot_fails=random.random() < 0.03,
+        smoke_fails=random.random() < 0.03,
+        requests_per_s=random.choice((0, 10, 100, 100, 300)),
+        drain_ms=random.choice((0, 100, 1_000, 3_000, 12_000)),
+        boot_ms=random.choice((300, 1_000, 8_000 if "slow-boot" in faults else 1_000)),
+        faults=faults,
+        fault_rate=random.choice((0.01, 0.03, 0.1)),
+        calm_ms=random.choice((20_000, 60_000)),
+        orders=orders,
+    )
