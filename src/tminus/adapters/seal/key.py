@@ -61,7 +61,7 @@ class SealKey:
             if self._path.stat().st_mode & _OTHERS:
                 raise Refused(
                     "seal-key-exposed",
-                    f"others may read the private key {self._path}: `chmod 600` it, or remove it if it leaked",
+                    f"others may read the private key {self._path}: `chmod 600` it, or remove it if leaked",
                 )
             content = self._path.read_bytes()
         except OSError as error:
