@@ -25,7 +25,7 @@ def probe_all(targets: Sequence[tuple[str, str]]) -> list[Health]:
         return []
     until_s = time.monotonic() + PROBE_LIMIT_S
     with ThreadPoolExecutor(min(PARALLEL, len(targets))) as pool:
-        return list(pool.map(lambda target: _probe(*target, until_s), targets))
+        return list(pool.map(lambda target: _probe(target[0], target[1], until_s), targets))
 
 
 def _probe(address: str, path: str, until_s: float) -> Health:

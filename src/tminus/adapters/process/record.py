@@ -48,10 +48,7 @@ def load(directory: Path) -> Record:
     path = directory / FILE
     try:
         content = json.loads(path.read_bytes())
-        if content["version"] != VERSION:
-            raise ValueError(f"version {content['version']!r} is not {VERSION}")
-        tenancies = {Slot(name): _tenancy_from(message) for name, message in content["slots"].items()}
-        return Record(tenancies, content["ports"])
+        return _record_from(content)
     except FileNotFoundError:
         return Record()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -87,6 +84,13 @@ def save(directory: Path, record: Record) -> None:
         temporary.unlink(missing_ok=True)
         code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk-failed"
         raise Unavailable(code, f"{path}: {error.strerror}") from error
+
+
+def _record_from(content: dict[str, Any]) -> Record:
+    if content["version"] != VERSION:
+        raise ValueError(f"version {content['version']!r} is not {VERSION}")
+    tenancies = {Slot(name): _tenancy_from(message) for name, message in content["slots"].items()}
+    return Record(tenancies, content["ports"])
 
 
 def _tenancy_from(message: dict[str, Any]) -> Tenancy:

@@ -35,8 +35,11 @@ class ProcessRuntime:
         self._directory = directory.absolute()
 
     def start_slot(self, slot: Slot, spec: SlotSpec) -> None:
-        """See `Runtime.start_slot`. Faults: `artifact-missing`, `slot-occupied`, `slot-stopping`,
-        `command-not-found`, `disk-full`.
+        """See `Runtime.start_slot`.
+
+        Raises:
+            Refused: `artifact-missing`, `slot-occupied`, `command-not-found`.
+            Unavailable: `slot-stopping`, `disk-full`, `no-free-port`, or no supervisor answers.
         """
         if not self._artifact(spec.digest).is_dir():
             raise Refused("artifact-missing", f"there is no directory {self._artifact(spec.digest)}")
@@ -91,7 +94,7 @@ class ProcessRuntime:
             held = known.tenancies.get(slot)
             if held == wanted:
                 return
-            if held is not None and not held.external or any(r.pid for r in self._own(slot).values()):
+            if (held is not None and not held.external) or any(r.pid for r in self._own(slot).values()):
                 raise Refused("slot-occupied", f"{slot} runs instances of its own")
             record.save(self._directory, replace(known, tenancies={**known.tenancies, slot: wanted}))
 
@@ -137,7 +140,7 @@ class ProcessRuntime:
     def _with_ports(
         self, slot: Slot, count: int, known: Record, running: Mapping[str, ProgramReading] | None
     ) -> Record:
-        """Each instance with a port; with `running`, ports of instances that do not run are looked at again."""
+        """Each instance with a port; given `running`, those of the others must still be free."""
         assigned = dict(known.ports)
         for name in _names(slot, count):
             port = assigned.get(name)

@@ -1,0 +1,1 @@
+"""HAProxy as router: one map value is the route, stick tables count, distrust and hold the lease."""

@@ -1,0 +1,340 @@
+"""HAProxy's configuration as text, from values. Must not run anything or read any file.
+
+The order of the rules is the design: the route is read, the candidate is trusted or not, only then is the
+request counted under the slot that should serve it.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from tminus.adapters.haproxy import counting, files
+from tminus.adapters.haproxy.route_text import KEY, NOWHERE, to_text
+from tminus.domain.launch.route import Route
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.route_class import METER, METER_HEADER, OTHER, RouteClass, Traffic
+from tminus.domain.watch.counts import BUCKETS_MS
+from tminus.ports.fault import Refused
+from tminus.ports.router import Hosting
+
+FD_VARIABLE = "TM_FD"
+BREAKER_WINDOWS_MS = (250, 5_000)  # the first for busy services, the second for a few requests per second
+BREAKER_MIN_FAILURES = 5
+BREAKER_MIN_SLOW = 10
+BREAKER_SLOW_PERCENT = 20
+LOOPBACK_CONNECT_MS = 100  # a refused connect waits as long before the next attempt
+REMOTE_CONNECT_MS = 1_000
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._\[\]:-]+:\d{1,5}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_METHOD = re.compile(r"[A-Z]+")
+_PATH = re.compile(r"/[!-~]*")
+_DIGEST = re.compile(r"[\w:.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What depends on the machine: `maxconn` concurrent connections, `threads` of HAProxy."""
+
+    maxconn: int = 4_000
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How this configuration is reached and where it finds its route."""
+
+    bind: str
+    route: str
+    controlled: bool
+
+
+def render(hosting: Hosting, admitted: Collection[Slot] = (), sizes: Sizes = Sizes()) -> str:
+    """The configuration of a router under control.
+
+    It inherits its listening socket as the number in `TM_FD`, and all its paths are relative to the working
+    directory.
+
+    Raises:
+        Refused: `router-config-rejected`, a value cannot stand in a configuration.
+    """
+    route = f'str({KEY}),map_str({files.ROUTE_MAP},"{to_text(NOWHERE)}")'
+    way = _Way(bind=f"fd@${{{FD_VARIABLE}}}", route=route, controlled=True)
+    return _text(hosting, admitted, sizes, way)
+
+
+def render_standalone(hosting: Hosting, route: Route, sizes: Sizes = Sizes()) -> str:
+    """A configuration that needs nothing but HAProxy: its own socket, and `route` for ever.
+
+    Raises:
+        Refused: `router-config-rejected`.
+    """
+    host = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
+    way = _Way(bind=f"{host}:{hosting.port}", route=f"str({to_text(route)})", controlled=False)
+    admitted = [slot for slot in (route.live, route.candidate) if slot]
+    return _text(hosting, admitted, sizes, way)
+
+
+def with_admitted(text: str, admitted: Collection[Slot]) -> str:
+    """The same configuration, with these slots admitted and the others not."""
+    lines = []
+    for line in text.splitlines():
+        found = _SERVER.fullmatch(line)
+        if found:
+            suffix = "" if Slot(found["slot"]) in admitted else " disabled"
+            lines.append(found["server"] + suffix)
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def admitted_in(text: str) -> frozenset[Slot]:
+    """Slots that a configuration admits."""
+    found = [match for line in text.splitlines() if (match := _SERVER.fullmatch(line))]
+    return frozenset(Slot(match["slot"]) for match in found if not match["disabled"])
+
+
+_SERVER = re.compile(r"(?P<server>  server (?P<slot>blue|green)\d+ \S+)(?P<disabled> disabled)?")
+
+
+def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way) -> str:
+    _check(hosting)
+    lines = [
+        *_global(hosting, sizes, way),
+        *_frontend(hosting, way),
+        *(line for slot in Slot for line in _backend(hosting, slot)),
+        *_tables(hosting),
+    ]
+    return with_admitted("\n".join(lines), admitted)
+
+
+def _global(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
+    yield f"# hosting {hosting.digest}"
+    yield "global"
+    if way.controlled:
+        yield f"  stats socket unix@{files.CONSOLE} mode 600 level admin expose-fd listeners"
+    yield f"  maxconn {sizes.maxconn}"
+    yield f"  nbthread {sizes.threads}"
+    yield "  hard-stop-after 1h"
+    local = all(_is_loopback(address) for slot in Slot for address in hosting.addresses.get(slot, ()))
+    yield from _DEFAULTS.format(connect_ms=LOOPBACK_CONNECT_MS if local else REMOTE_CONNECT_MS).splitlines()
+
+
+def _frontend(hosting: Hosting, way: _Way) -> Iterator[str]:
+    yield "frontend public"
+    yield f"  bind {way.bind}"
+    if way.controlled:
+        yield f"  bind unix@{files.PROBE} mode 600 name probe"
+    yield from _ROUTE_RULES.format(route=way.route).splitlines()
+    for slot in Slot:
+        yield f"  acl cand_{slot} var(txn.cand) -m str {slot}"
+        # A rule that is never true, so that the name is known for a slot without instances.
+        yield f"  acl up_{slot} always_false"
+        for number, _ in enumerate(hosting.addresses.get(slot, ()), start=1):
+            yield f"  acl up_{slot} srv_is_up(be_{slot}/{slot}{number})"
+        yield f"  http-request set-var(txn.up_{slot}) str({slot}) if up_{slot}"
+    yield from _TRUST_RULES.splitlines()
+    if way.controlled:
+        yield _PROBE_RULE.format(hosting=hosting.digest)
+    yield from _breaker(hosting)
+    yield from _classes(hosting.route_classes)
+    yield from _COUNT_RULES.splitlines()
+    yield from _answers(hosting.slow_limit_ms)
+
+
+def _breaker(hosting: Hosting) -> Iterator[str]:
+    """Leaves the candidate for good when too many of its requests fail or are slow, or no instance is up."""
+    yield "  http-request track-sc0 var(txn.trial) table st_trial if on_candidate"
+    yield "  http-request track-sc2 var(txn.trial) table st_trial_long if on_candidate"
+    for counter in (0, 2):
+        yield (
+            f"  http-request set-var(txn.allowed) sc_http_req_rate({counter}),mul({hosting.error_limit_ppm})"
+            " if on_candidate"
+        )
+        yield (
+            f"  http-request set-var(txn.excess) sc_gpc_rate(0,{counter}),mul(1000000),sub(txn.allowed)"
+            " if on_candidate"
+        )
+        yield (
+            f"  http-request sc-set-gpt0(0) 1 if on_candidate {{ sc_gpc_rate(0,{counter}) ge"
+            f" {BREAKER_MIN_FAILURES} }} {{ var(txn.excess) -m int gt 0 }}"
+        )
+        yield (
+            f"  http-request set-var(txn.allowed) sc_http_req_rate({counter}),mul({BREAKER_SLOW_PERCENT})"
+            " if on_candidate"
+        )
+        yield (
+            f"  http-request set-var(txn.excess) sc_gpc_rate(1,{counter}),mul(100),sub(txn.allowed)"
+            " if on_candidate"
+        )
+        yield (
+            f"  http-request sc-set-gpt0(0) 2 if on_candidate {{ sc_gpc_rate(1,{counter}) ge"
+            f" {BREAKER_MIN_SLOW} }} {{ var(txn.excess) -m int gt 0 }}"
+        )
+    for slot in Slot:
+        yield f"  http-request sc-set-gpt0(0) 3 if on_candidate cand_{slot} !up_{slot}"
+    yield "  http-request set-var(txn.slot) var(txn.cand) if on_candidate !{ sc_get_gpt0(0) gt 0 }"
+
+
+def _classes(route_classes: tuple[RouteClass, ...]) -> Iterator[str]:
+    """Names the request's class; the first that claims it wins."""
+    yield f"  http-request set-var(txn.class) str({METER}) if {{ req.hdr({METER_HEADER}) -m found }}"
+    for number, route_class in enumerate(route_classes):
+        for path in route_class.paths:
+            prefix = path.rstrip("/")
+            yield f"  acl path_{number} path -m beg {_quoted(prefix + '/')}"
+            if prefix:
+                yield f"  acl path_{number} path -m str {_quoted(prefix)}"
+        methods = f" {{ method {' '.join(route_class.methods)} }}" if route_class.methods else ""
+        claims = f"path_{number}{methods} !{{ var(txn.class) -m found }}"
+        if not route_class.paths:
+            claims = claims.removeprefix(f"path_{number} ")
+        if route_class.traffic is not Traffic.REQUEST:
+            yield f"  http-request set-var(txn.skip) int(1) if {claims}"
+        yield f"  http-request set-var(txn.class) str({route_class.name}) if {claims}"
+    yield f"  http-request set-var(txn.class) str({OTHER}) unless {{ var(txn.class) -m found }}"
+
+
+def _answers(slow_limit_ms: int) -> Iterator[str]:
+    """Counts answers, those that HAProxy made itself and those that the net gave included."""
+    yield "  acl failed status ge 500"
+    yield "  acl failed srv_name -m beg net_"
+    yield "  acl skip var(txn.skip) -m int 1"
+    yield "  http-after-response set-var(txn.took) date(0,us),sub(txn.began)"
+    for counter in (0, 2):
+        yield f"  http-after-response sc-inc-gpc(0,{counter}) if failed"
+        if slow_limit_ms > 0:
+            slow = f"{{ var(txn.took) -m int gt {slow_limit_ms * 1000} }} !skip"
+            yield f"  http-after-response sc-inc-gpc(1,{counter}) if {slow}"
+    yield f"  http-after-response sc-inc-gpc({counting.FAILED},1) if failed"
+    yield f"  http-after-response sc-inc-gpc({counting.ANSWERED},1)"
+    yield f"  http-after-response sc-inc-gpc({counting.TIMED},1) if !skip"
+    for index, edge_ms in enumerate(BUCKETS_MS, start=counting.FIRST_BUCKET):
+        within = f"{{ var(txn.took) -m int le {edge_ms * 1000} }} !skip"
+        yield f"  http-after-response sc-inc-gpc({index},1) if {within}"
+
+
+def _backend(hosting: Hosting, slot: Slot) -> Iterator[str]:
+    """A slot, with the other behind it as its net."""
+    yield f"backend be_{slot}"
+    yield f"  option httpchk GET {_quoted(hosting.health_path)}"
+    yield "  option allbackups"
+    for number, address in enumerate(hosting.addresses.get(slot, ()), start=1):
+        yield f"  server {slot}{number} {address}"
+    other = slot.other
+    for number, address in enumerate(hosting.addresses.get(other, ()), start=1):
+        yield (f"  server net_{other}{number} {address} no-check backup track be_{other}/{other}{number}")
+
+
+def _tables(hosting: Hosting) -> Iterator[str]:
+    yield "backend be_none"
+    nothing = '"No version of this service is live.\\n"'
+    yield f"  http-request return status 503 content-type text/plain string {nothing}"
+    for name, window_ms in zip(("st_trial", "st_trial_long"), BREAKER_WINDOWS_MS, strict=True):
+        yield f"backend {name}"
+        yield (
+            "  stick-table type string len 64 size 1k expire 24d store"
+            f" gpt0,gpc(2),gpc_rate(2,{window_ms}ms),http_req_rate({window_ms}ms)"
+        )
+    yield "backend st_class"
+    yield (
+        "  stick-table type string len 128 size 4k expire 24d store"
+        f" gpc({counting.COLUMNS}),http_req_cnt,conn_cur"
+    )
+    for name, expire_ms in (("st_short", hosting.shift_lease_ms), ("st_patient", hosting.bake_lease_ms)):
+        yield f"backend {name}"
+        yield f"  stick-table type string len 64 size 100 expire {expire_ms}ms store server_id"
+
+
+def _check(hosting: Hosting) -> None:
+    for slot in Slot:
+        for address in hosting.addresses.get(slot, ()):
+            _need(_ADDRESS, address, "address")
+    for route_class in hosting.route_classes:
+        _need(_NAME, route_class.name, "route class")
+        for path in route_class.paths:
+            _need(_PATH, path, "path")
+        for method in route_class.methods:
+            _need(_METHOD, method, "method")
+    _need(_PATH, hosting.health_path, "health path")
+    _need(_DIGEST, hosting.digest, "digest")
+
+
+def _need(shape: re.Pattern[str], value: str, what: str) -> None:
+    if not shape.fullmatch(value):
+        raise Refused("router-config-rejected", f"{value!r} is no {what} that HAProxy could be given")
+
+
+def _quoted(value: str) -> str:
+    # Within double quotes HAProxy still expands variables and reads backslashes.
+    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith(("127.", "localhost:", "[::1]:"))
+
+
+_DEFAULTS = """\
+defaults
+  mode http
+  option http-keep-alive
+  # A reload loses nothing: idle connections are closed with an answer, never between two requests.
+  option idle-close-on-response
+  option redispatch 1
+  option splice-auto
+  retries 6
+  retry-on conn-failure empty-response response-timeout
+  http-reuse always
+  timeout connect {connect_ms}ms
+  timeout check 200ms
+  timeout client 60s
+  timeout server 30s
+  timeout http-request 10s
+  timeout http-keep-alive 60s
+  timeout queue 2s
+  timeout tunnel 1h
+  timeout client-fin 5s
+  timeout server-fin 5s
+  default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 3 observe layer4 error-limit 1 \
+on-error mark-down pool-purge-delay 2s"""
+
+_ROUTE_RULES = """\
+  acl probe so_name -m str probe
+  # Writes are never sent twice.
+  http-request disable-l7-retry unless METH_GET
+  http-request set-var(txn.rt) {route}
+  http-request set-var(txn.live) var(txn.rt),field(1,:)
+  http-request set-var(txn.cand) var(txn.rt),field(2,:)
+  http-request set-var(txn.bp) var(txn.rt),field(3,:),add(0)
+  http-request set-var(txn.generation) var(txn.rt),field(5,:)
+  http-request set-var(txn.trial) var(txn.cand),concat(@,txn.generation)
+  http-request set-var(txn.slot) var(txn.live)
+  http-request set-var(txn.draw) rand(10000),sub(txn.bp)
+  http-request set-var(txn.draw) int(0),sub(txn.bp) if probe"""
+
+_TRUST_RULES = """\
+  acl picked var(txn.draw) -m int lt 0
+  acl unwatched var(txn.rt),field(4,:) -m str 0
+  acl watch_short var(txn.rt),field(4,:) -m str 1
+  acl watch_patient var(txn.rt),field(4,:) -m str 2
+  acl leased_short var(txn.trial),in_table(st_short)
+  acl leased_patient var(txn.trial),in_table(st_patient)
+  acl latched var(txn.trial),table_gpt0(st_trial) gt 0
+  acl on_candidate var(txn.on) -m int 1
+  http-request set-var(txn.slot) var(txn.cand) if picked unwatched
+  http-request set-var(txn.on) int(1) if picked watch_short leased_short !latched
+  http-request set-var(txn.on) int(1) if picked watch_patient leased_patient !latched"""
+
+_PROBE_RULE = (
+    '  http-request return status 200 content-type text/plain lf-string "'
+    "route=%[var(txn.rt)] slot=%[var(txn.slot)] trusted=%[var(txn.on)]"
+    " latch=%[var(txn.trial),table_gpt0(st_trial)] short=%[var(txn.trial),in_table(st_short)]"
+    " patient=%[var(txn.trial),in_table(st_patient)] up=%[var(txn.up_blue)],%[var(txn.up_green)]"
+    ' hosting={hosting}\\n" if probe'
+)
+
+_COUNT_RULES = """\
+  http-request set-var(txn.row) var(txn.slot),concat(@,txn.generation),concat(/,txn.class)
+  http-request track-sc1 var(txn.row) table st_class unless { var(txn.slot) -m str none }
+  http-request set-var(txn.began) date(0,us)
+  use_backend be_%[var(txn.slot)]"""

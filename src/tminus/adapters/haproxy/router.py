@@ -1,0 +1,221 @@
+"""The router: routes written under a fence and read back, slots admitted, counters read, HAProxy hosted."""
+
+from pathlib import Path
+
+from tminus.adapters.haproxy import console, counting, files, route_text, trust
+from tminus.adapters.haproxy.console import Console, Probe
+from tminus.adapters.haproxy.fence import Fence, Held
+from tminus.adapters.haproxy.launcher import Launcher
+from tminus.domain.launch.reading import RouterReading
+from tminus.domain.launch.route import Route, Watch
+from tminus.domain.launch.slot import Slot
+from tminus.domain.watch.counts import ClassCounts, Counts, Sample
+from tminus.ports.fault import Refused, Unavailable, Unknown
+from tminus.ports.router import Hosting
+from tminus.ports.supervision import ListeningSockets, Supervision
+
+_AGREEMENT_ATTEMPTS = 3  # a write between two questions explains one disagreement, not three
+
+
+class HaproxyRouter:
+    """Implements `Router`. Calls take about a second at most, but for `host`."""
+
+    def __init__(
+        self, supervision: Supervision, sockets: ListeningSockets, directory: Path, name: str = "router"
+    ) -> None:
+        """See the class.
+
+        Args:
+            supervision: of this service and environment.
+            sockets: of the same supervisor.
+            directory: configuration, committed route and sockets; one per service and environment.
+            name: of the program and the socket under the supervisor.
+        """
+        self._directory = directory.absolute()
+        self._console = Console(self._directory)
+        self._fence = Fence(self._directory)
+        self._launcher = Launcher(supervision, sockets, self._directory, name, self._console)
+        self._failures: dict[tuple[Slot, int, str], Counts] = {}
+
+    def write_route(self, route: Route) -> None:
+        """See `Routing.write_route`."""
+        with self._fence.held() as held:
+            self._refuse_stale(route, held)
+            self._put_in_force(route, held)
+
+    def commit_route(self, route: Route) -> None:
+        """See `Routing.commit_route`."""
+        with self._fence.held() as held:
+            self._refuse_stale(route, held)
+            text = f"{route_text.KEY} {route_text.to_text(route)}\n"
+            files.write_durably(self._directory / files.ROUTE_MAP, text)
+            try:
+                self._put_in_force(route, held)
+            except Unavailable as fault:
+                raise Unknown(fault.code, f"committed, but not known to be in force: {fault.why}") from fault
+
+    def read_router(self) -> RouterReading:
+        """See `Routing.read_router`. Memory and the rules themselves must say the same."""
+        disagreement = ""
+        for _ in range(_AGREEMENT_ATTEMPTS):
+            text = self._console.route()
+            probe = self._console.probe()
+            if probe.route == text:
+                return self._reading(_route(text), probe)
+            disagreement = f"the map says {text}, and the rules follow {probe.route}"
+        raise Unavailable("router-disagrees", disagreement)
+
+    def renew_lease(self, route: Route) -> None:
+        """See `Leasing.renew_lease`. A lease that has lapsed stays lapsed until a route is written."""
+        key = route_text.trial_of(route)
+        table = "st_short" if route.watch is Watch.SHORT else "st_patient"
+        if key in console.table_keys(self._console.read(f"show table {table} key {key}")):
+            try:
+                answer = self._console.write(*_leases(route))
+            except Unknown as fault:
+                raise Unavailable(fault.code, fault.why) from fault
+            if answer.strip():
+                raise Unavailable("router-unexpected", f"HAProxy said {answer.strip()!r}")
+
+    def admit_slot(self, slot: Slot) -> None:
+        """See `Draining.admit_slot`. Its instances are down until their checks have succeeded."""
+        with self._fence.held():
+            self._launcher.admit(self._launcher.admitted() | {slot})
+            names = [row["svname"] for row in self._own(slot) if row["status"].startswith("MAINT")]
+            # HAProxy believes a server up that comes out of maintenance; nothing is up before it is proven.
+            self._command(
+                *(
+                    command
+                    for name in names
+                    for command in (
+                        f"set server be_{slot}/{name} state ready",
+                        f"set server be_{slot}/{name} health down",
+                    )
+                )
+            )
+
+    def expel_slot(self, slot: Slot) -> None:
+        """See `Draining.expel_slot`. The net behind the other slot follows, since it tracks these servers."""
+        with self._fence.held():
+            self._launcher.admit(self._launcher.admitted() - {slot})
+            names = [row["svname"] for row in self._own(slot)]
+            self._command(*(f"set server be_{slot}/{name} state maint" for name in names))
+
+    def cut_slot(self, slot: Slot) -> int:
+        """See `Draining.cut_slot`."""
+        rows = [row for row in self._console.servers() if _slot_of(row) is slot and int(row["scur"])]
+        self._command(*(f"shutdown sessions server {row['pxname']}/{row['svname']}" for row in rows))
+        return sum(int(row["scur"]) for row in rows)
+
+    def read_counters(self, at_ms: int) -> Sample:
+        """See `Counters.read_counters`."""
+        counted = counting.class_counts(self._console.read("show table st_class"))
+        return Sample(at_ms, tuple(self._never_falling(entry) for entry in counted))
+
+    def read_replayed(self) -> int:
+        """See `Counters.read_replayed`."""
+        rows = [row for row in self._console.backends() if row["pxname"] in {f"be_{slot}" for slot in Slot}]
+        return sum(int(row["wretr"]) + int(row["wredis"]) for row in rows)
+
+    def host(self, hosting: Hosting) -> None:
+        """See `RouterHosting.host`. Waits until HAProxy answers with `hosting`, at most some seconds."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fence.prepare()
+        with self._fence.held():
+            if self._launcher.running_digest() == hosting.digest:
+                return
+            self._launcher.run(hosting)
+        self._launcher.wait_until_running(hosting.digest)
+
+    def unhost(self) -> None:
+        """See `RouterHosting.unhost`. The committed route stays for the next time."""
+        self._launcher.stop()
+
+    def _refuse_stale(self, route: Route, held: Held) -> None:
+        in_force = max(held.epoch(), _route(self._console.route()).epoch, self._committed().epoch)
+        if route.epoch < in_force:
+            raise Refused("stale-epoch", f"epoch {in_force} has written, {route.epoch} may not any more")
+        if not held.alone and route.epoch == in_force:
+            raise Unavailable("fence-busy", "another writer of the same epoch is at it")
+
+    def _put_in_force(self, route: Route, held: Held) -> None:
+        text = route_text.to_text(route)
+        held.raise_to(route.epoch)
+        # One piece: there is no moment at which the route is watched and the lease not granted.
+        answer = self._console.write(
+            *(_leases(route) if route.watch else ()),
+            f"set map {files.ROUTE_MAP} {route_text.KEY} {text}",
+            f"show map {files.ROUTE_MAP}",
+        )
+        if console.route_in(answer) != text:
+            raise Unknown("router-unexpected", f"HAProxy said {answer.strip()[:200]!r}")
+
+    def _reading(self, route: Route, probe: Probe) -> RouterReading:
+        rows = self._console.servers()
+        own = {slot: [row for row in rows if _is_own(row, slot)] for slot in Slot}
+        return RouterReading(
+            route=route,
+            committed=self._committed(),
+            distrust=trust.distrust(route, probe),
+            up={slot: sum(row["status"].startswith("UP") for row in own[slot]) for slot in Slot},
+            in_flight={slot: sum(int(row["scur"]) for row in rows if _slot_of(row) is slot) for slot in Slot},
+            admitted=frozenset(
+                slot for slot in Slot if any(not row["status"].startswith("MAINT") for row in own[slot])
+            ),
+            hosting=probe.hosting,
+        )
+
+    def _own(self, slot: Slot) -> list[dict[str, str]]:
+        return [row for row in self._console.servers() if _is_own(row, slot)]
+
+    def _committed(self) -> Route:
+        path = self._directory / files.ROUTE_MAP
+        try:
+            key, _, text = path.read_text(encoding="utf-8").strip().partition(" ")
+        except OSError as error:
+            raise Unavailable("router-not-hosted", f"{path}: {error.strerror}") from error
+        if key != route_text.KEY:
+            raise Unavailable("route-unreadable", f"{path} holds no route")
+        return _route(text)
+
+    def _command(self, *commands: str) -> None:
+        if not commands:
+            return
+        answer = self._console.write(*commands)
+        if answer.strip():
+            raise Unknown("router-unexpected", f"HAProxy said {answer.strip()[:200]!r}")
+
+    def _never_falling(self, entry: ClassCounts) -> ClassCounts:
+        """Failures as a counter: an answer that is still being sent hides an unanswered request meanwhile."""
+        key = (entry.slot, entry.generation, entry.route_class)
+        before = self._failures.get(key, Counts())
+        counts = entry.counts
+        if counts.requests >= before.requests and counts.failures < before.failures:
+            counts = Counts(counts.requests, before.failures, counts.answers, counts.within)
+        self._failures[key] = counts
+        return ClassCounts(entry.slot, entry.generation, entry.route_class, counts)
+
+
+def _route(text: str) -> Route:
+    try:
+        return route_text.from_text(text)
+    except ValueError as error:
+        raise Unavailable("route-unreadable", f"{text!r} is no route: {error}") from error
+
+
+def _leases(route: Route) -> tuple[str, str]:
+    key = route_text.trial_of(route)
+    return (
+        f"set table st_short key {key} data.server_id 1",
+        f"set table st_patient key {key} data.server_id 1",
+    )
+
+
+def _is_own(row: dict[str, str], slot: Slot) -> bool:
+    return row["pxname"] == f"be_{slot}" and row["svname"].startswith(slot.value)
+
+
+def _slot_of(row: dict[str, str]) -> Slot | None:
+    """The slot whose instance this is, in its own place or as the other's net."""
+    name = row["svname"].removeprefix("net_")
+    return next((slot for slot in Slot if name.startswith(slot.value)), None)
