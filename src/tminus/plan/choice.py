@@ -40,12 +40,22 @@ def defaults_in(section: Section, prefix: str = "") -> Iterator[Choice]:
 
 def shown(field: FieldInfo, value: object) -> str:
     """A typed value as it would be written in a plan."""
+    scalar = scalar_of(field)
     if isinstance(value, list):
-        item_hint = typing.get_args(field.annotation)[0]
-        scalar = _scalar_in(typing.get_args(item_hint)[1:])
         return ", ".join(scalar.show(item) if scalar else str(item) for item in value)
-    scalar = _scalar_in(field.metadata)
     return scalar.show(value) if scalar else str(value)
+
+
+def scalar_of(field: FieldInfo) -> Scalar | None:
+    """The kind of a field's value, or of the items of its list; None for sections and mappings."""
+    hints: list[Any] = [*field.metadata, field.annotation]
+    while hints:
+        hint = hints.pop(0)
+        if isinstance(hint, Scalar):
+            return hint
+        if typing.get_origin(hint) is not dict:
+            hints += [*getattr(hint, "__metadata__", ()), *typing.get_args(hint)]
+    return None
 
 
 def _sections_in(value: object) -> Iterator[tuple[str, Section]]:
@@ -55,7 +65,3 @@ def _sections_in(value: object) -> Iterator[tuple[str, Section]]:
         yield from ((f"[{index}]", item) for index, item in enumerate(value) if isinstance(item, Section))
     elif isinstance(value, dict):
         yield from ((f".{key}", item) for key, item in value.items() if isinstance(item, Section))
-
-
-def _scalar_in(metadata: typing.Iterable[Any]) -> Scalar | None:
-    return next((each for each in metadata if isinstance(each, Scalar)), None)

@@ -1,7 +1,6 @@
 """From pydantic's list of errors to problems with a position. Must not repeat what stands under `secrets`."""
 
 import json
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from tminus.domain.problem import Problem
-from tminus.plan.model import LaunchFile, Section
+from tminus.plan.model import LaunchFile
 from tminus.plan.scalar import kind_of, nearest
+from tminus.plan.shape import field_at, fields_of, section_at, section_in
 from tminus.plan.tree import Mark, Path, Source, Text, Tree
 
 # What other tools call a key of ours.
@@ -132,7 +132,7 @@ def _hint(key: str, keys: Mapping[str, FieldInfo]) -> str:
     sections = {
         name: fields_of(section)
         for name, field in fields_of(LaunchFile).items()
-        if (section := _section_in(field.annotation)) is not None
+        if (section := section_in(field)[0]) is not None and not section_in(field)[1]
     }
     everywhere = dict.fromkeys(each for inner in sections.values() for each in inner)
     meant = ours if ours in everywhere else nearest(key, everywhere)
@@ -164,54 +164,3 @@ def _example(field: FieldInfo) -> str:
 
 def _quoted(value: object) -> str:
     return json.dumps(value) if not isinstance(value, str) or set(value) & set("{}[],") else value
-
-
-def fields_of(section: type[Section] | None) -> dict[str, FieldInfo]:
-    """Keys of a section as written in a plan, in their order."""
-    if section is None:
-        return {}
-    return {field.alias or name: field for name, field in section.model_fields.items()}
-
-
-def field_at(path: Path) -> FieldInfo | None:
-    """The field that a path ends in, if it ends in one."""
-    return fields_of(section_at(path[:-1])).get(str(path[-1])) if path else None
-
-
-def section_at(path: Path) -> type[Section] | None:
-    """The section that stands at a path: None where plain values stand, or nothing is known."""
-    hint: Any = LaunchFile
-    for part in path:
-        section = _section_in(hint) if _is_section(hint) else None
-        if section is not None:
-            field = fields_of(section).get(str(part))
-            if field is None:
-                return None
-            hint = _bare(field.annotation)
-        else:
-            arguments = typing.get_args(hint)
-            if not arguments:
-                return None
-            hint = _bare(arguments[-1])
-    return _section_in(hint) if _is_section(hint) else None
-
-
-def _bare(hint: Any) -> Any:  # noqa: ANN401 - a type hint is not always a type
-    """The hint without `Annotated` and without `| None`."""
-    while True:
-        origin = typing.get_origin(hint)
-        if origin is typing.Annotated:
-            hint = typing.get_args(hint)[0]
-        elif origin in (typing.Union, types.UnionType):
-            hint = next(each for each in typing.get_args(hint) if each is not type(None))
-        else:
-            return hint
-
-
-def _is_section(hint: Any) -> bool:  # noqa: ANN401 - as above
-    return isinstance(hint, type) and issubclass(hint, Section)
-
-
-def _section_in(hint: Any) -> type[Section] | None:  # noqa: ANN401 - as above
-    bare = _bare(hint)
-    return bare if _is_section(bare) else None

@@ -156,12 +156,8 @@ class ExpectSection(Section):
     status: Statuses = usual(
         default_of(Request, "expect_status"), TMINUS, "HTTP status, or a list of accepted ones"
     )
-    body: dict[Pointer, JsonValue] = usual(
-        {},
-        TMINUS,
-        "JSON pointer (RFC 6901) and the value that must stand there",
-        shown="anything",
-        alias="json",
+    body: dict[Pointer, JsonValue] = given(
+        "JSON pointers (RFC 6901) and the values that must stand there", default={}, alias="json"
     )
 
 
@@ -260,7 +256,7 @@ class VerifySection(Section):
 
     length: Duration = usual(10 * MINUTE_MS, HANDBOOK, "how long it lasts", alias="for")
     reading: Duration = usual(5 * MINUTE_MS, TMINUS, "a reading enters the log this often")
-    targets: list[TargetSection] | None = given(
+    targets: Annotated[list[TargetSection], Field(min_length=1)] | None = given(
         "limits that must hold; the handbook's 0.1 % and 200ms when not given", default=None
     )
 
@@ -339,7 +335,7 @@ class LaunchFile(Section):
     verify: VerifySection = given("verification after all traffic moved", default_factory=VerifySection)
     bake: BakeSection = given("how long stable stays warm", default_factory=BakeSection)
     watch: WatchSection = given("the first day", default_factory=WatchSection)
-    triggers: list[TriggerSection] | None = given(
+    triggers: Annotated[list[TriggerSection], Field(min_length=1)] | None = given(
         "limits that act at once; the handbook's 1 % and 500ms roll back when not given", default=None
     )
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(

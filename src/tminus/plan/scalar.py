@@ -35,6 +35,11 @@ class Scalar:
     schema: Schema = field(default_factory=lambda: {"type": "string"})
     takes_any: bool = False
 
+    @property
+    def described(self) -> str:
+        """What is expected, with an example where the words do not say it."""
+        return self.noun if self.noun.startswith("one of") else f"{self.noun}, such as {self.example}"
+
     def read(self, value: Tree) -> object:
         """The typed value; pydantic turns what is raised into its list of errors."""
         fix = f"write it like {self.example}"

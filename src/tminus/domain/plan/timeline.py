@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 from tminus.domain.plan.plan import FULL_BP, Plan
-from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tminus.domain.plan.times import DAY_MS
 
-BUILD_MS = -DAY_MS  # the handbook: final build by T-24 h
-RECHECK_MS = -HOUR_MS  # the handbook: code prepared again one hour before
-INFRASTRUCTURE_MS = -30 * MINUTE_MS  # the handbook: infrastructure preparation 30 minutes before
+BUILD_DUE_MS = -DAY_MS  # the handbook: final build by T-24 h
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,9 @@ class TimelineEntry:
 def compile_timeline(plan: Plan) -> tuple[TimelineEntry, ...]:
     """Every step of the plan in order of time.
 
-    A launch that is to start `now` has its preparation at T-0: it begins when that is done.
+    A launch that is to start `now` has its build at T-0: it begins when that is done.
     """
-    return (*_before(plan), *_moving(plan), *_after(plan))
+    return (_build(plan), *_moving(plan), *_after(plan))
 
 
 def forecast_end_ms(plan: Plan) -> int:
@@ -43,21 +41,17 @@ def forecast_end_ms(plan: Plan) -> int:
     return _shift_end_ms(plan) + plan.verify.for_ms
 
 
-def _before(plan: Plan) -> tuple[TimelineEntry, ...]:
+def _build(plan: Plan) -> TimelineEntry:
     tag = plan.source.tag
-    steps = (
-        (BUILD_MS, "countdown", f"build {tag} and record its digest"),
-        (RECHECK_MS, "countdown", "verify the artifact's digest again"),
-        (INFRASTRUCTURE_MS, "countdown", "check the health of both slots and the resources"),
-    )
-    now = plan.t0_ms is None
-    return tuple(_fixed(0 if now else offset_ms, phase, what) for offset_ms, phase, what in steps)
+    if plan.t0_ms is None:
+        return _fixed(0, "countdown", f"build {tag} and record its digest")
+    return _fixed(BUILD_DUE_MS, "countdown", f"{tag} is built and its digest recorded, at the latest")
 
 
 def _moving(plan: Plan) -> tuple[TimelineEntry, ...]:
     count = plan.run.instances
     instances = "1 instance" if count == 1 else f"{count} instances"
-    entries = [_fixed(0, "staging", f"T-0: start {instances} of {plan.version} and send {_suite(plan)}")]
+    entries = [_fixed(0, "staging", f"start {instances} of {plan.version} and send {_suite(plan)}")]
     expected_ms = latest_ms = plan.run.boot_deadline_ms
     for share_bp in plan.shift.steps_bp:
         share = f"{share_bp // 100} %" if share_bp % 100 == 0 else f"{share_bp / 100:g} %"
@@ -74,22 +68,23 @@ def _suite(plan: Plan) -> str:
 
 
 def _after(plan: Plan) -> tuple[TimelineEntry, ...]:
+    """Verification and bake may each last one step's deadline longer, when their evidence comes slowly."""
     shifted_ms, latest_ms = _shift_end_ms(plan), _latest_shift_end_ms(plan)
-    verified_ms = shifted_ms + plan.verify.for_ms
-    retire_ms = verified_ms + plan.bake.for_ms
-    slack_ms = latest_ms - shifted_ms
-    close_ms = max(plan.watch.for_ms, retire_ms)
+    slack_ms = plan.shift.step_deadline_ms
+    verified_ms, latest_verified_ms = (
+        each + plan.verify.for_ms for each in (shifted_ms, latest_ms + slack_ms)
+    )
+    retire_ms, latest_retire_ms = (
+        each + plan.bake.for_ms for each in (verified_ms, latest_verified_ms + slack_ms)
+    )
+    close_ms, latest_close_ms = (max(plan.watch.for_ms, each) for each in (retire_ms, latest_retire_ms))
     return (
         TimelineEntry(shifted_ms, "verifying", "check the targets and the critical paths", latest_ms),
+        TimelineEntry(verified_ms, "baking", "verified; stable stays warm for rollback", latest_verified_ms),
         TimelineEntry(
-            verified_ms, "baking", "verified; stable stays warm for rollback", verified_ms + slack_ms
+            retire_ms, "watching", "retire stable; rollback is cold from here on", latest_retire_ms
         ),
-        TimelineEntry(
-            retire_ms, "watching", "retire stable; rollback is cold from here on", retire_ms + slack_ms
-        ),
-        TimelineEntry(
-            close_ms, "closed", "the watch ends, the launch closes", max(close_ms, retire_ms + slack_ms)
-        ),
+        TimelineEntry(close_ms, "closed", "the watch ends, the launch closes", latest_close_ms),
     )
 
 

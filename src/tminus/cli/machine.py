@@ -1,0 +1,100 @@
+"""What this machine answers when it is asked for what a launch needs. Must not judge the answers."""
+
+import errno
+import os
+import resource
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tminus.adapters.clock.system_clock import SystemClock
+from tminus.adapters.git.command import run_git
+from tminus.adapters.git.git_releases import GitReleases
+from tminus.adapters.haproxy.binary import find_binary
+from tminus.ports.artifacts import TagReading
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Questions, each a function, so that tests can answer them.
+
+    Attributes:
+        python_version: (major, minor, micro) of this interpreter.
+        git_version: text of `git --version`; raises Unavailable.
+        read_tag: (repository, tag) to the tag; raises Refused or Unavailable.
+        dirty_paths: uncommitted paths of a repository; raises Unavailable.
+        newest_commit_ms: time of a repository's newest commit, since the epoch; raises Unavailable.
+        router_version: version and origin of the router's program; raises Refused.
+        open_files_limit: how many files a process may open.
+        free_bytes: bytes free for this user where a folder is, or would be.
+        port_free: whether (host, port) can be listened on; raises OSError when the host is not ours.
+        now_ms: milliseconds since the epoch.
+    """
+
+    python_version: Callable[[], tuple[int, int, int]]
+    git_version: Callable[[], str]
+    read_tag: Callable[[Path, str], TagReading]
+    dirty_paths: Callable[[Path], tuple[str, ...]]
+    newest_commit_ms: Callable[[Path], int]
+    router_version: Callable[[], str]
+    open_files_limit: Callable[[], int]
+    free_bytes: Callable[[Path], int]
+    port_free: Callable[[str, int], bool]
+    now_ms: Callable[[], int]
+
+
+def this_machine(environment: Mapping[str, str]) -> Machine:
+    """The real one; `environment` is where git is looked for."""
+
+    def newest_commit_ms(repository: Path) -> int:
+        return 1000 * int(run_git(repository, environment, "log", "-1", "--all", "--format=%ct").strip() or 0)
+
+    return Machine(
+        python_version=lambda: (sys.version_info[0], sys.version_info[1], sys.version_info[2]),
+        git_version=lambda: run_git(Path(), environment, "--version").strip(),
+        read_tag=lambda repository, tag: GitReleases(repository, environment).read_tag(tag),
+        dirty_paths=lambda repository: GitReleases(repository, environment).dirty_paths(),
+        newest_commit_ms=newest_commit_ms,
+        router_version=_router_version,
+        open_files_limit=lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        free_bytes=_free_bytes,
+        port_free=_port_free,
+        now_ms=SystemClock().now_ms,
+    )
+
+
+def _router_version() -> str:
+    binary = find_binary()
+    return f"haproxy {binary.version} ({binary.source})"
+
+
+def _free_bytes(folder: Path) -> int:
+    here = folder.absolute()
+    while not here.is_dir():
+        here = here.parent
+    return shutil.disk_usage(here).free
+
+
+def _port_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno in _TAKEN:
+                return False
+            raise
+    return True
+
+
+_TAKEN = frozenset({errno.EADDRINUSE})
+
+
+def state_home(environment: Mapping[str, str]) -> Path:
+    """Where launches keep their state unless told otherwise: the XDG state folder of this user."""
+    base = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME", "/"), ".local", "state")
+    return Path(base, "tminus")
