@@ -7,7 +7,6 @@ Scheme); floating point is refused, because its textual form is where implementa
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Union
 
 Json = Union[None, bool, int, str, list["Json"], dict[str, "Json"]]  # noqa: UP007 - a recursive alias needs Union on 3.11
@@ -24,10 +23,14 @@ def canonical_bytes(value: Json) -> bytes:
 
     Raises:
         NotCanonicalError: the value holds a float, an integer beyond 2**53 - 1, a key that is not ASCII
-            text, or an object that is not JSON.
+            text, text with a lone surrogate, or an object that is not JSON.
     """
     _check(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise NotCanonicalError("a text holds a lone surrogate, which no UTF-8 can carry") from error
 
 
 def digest_of(value: Json) -> str:
@@ -51,7 +54,7 @@ def _check(value: object) -> None:
         for item in value:
             _check(item)
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isascii():
                 raise NotCanonicalError(f"key {key!r} is not ASCII text")
