@@ -56,7 +56,7 @@ def open_sqlite(path: Path, *, create: bool = True) -> Database:
     """
     if not create and not path.is_file():
         raise Refused("journal-missing", f"there is no journal at {path}: name another")
-    database = Database(_engine(path), fault_of)
+    database = Database(_engine(path), fault_of, one_writer_within_s=BUSY_LIMIT_S)
     try:
         with database.transaction(Mode.READ) as connection:
             known = _known_version(connection, path)
