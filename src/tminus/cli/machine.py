@@ -1,7 +1,6 @@
 """What this machine answers when it is asked for what a launch needs. Must not judge the answers."""
 
 import errno
-import os
 import resource
 import shutil
 import socket
@@ -96,5 +95,5 @@ _TAKEN = frozenset({errno.EADDRINUSE})
 
 def state_home(environment: Mapping[str, str]) -> Path:
     """Where launches keep their state unless told otherwise: the XDG state folder of this user."""
-    base = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME", "/"), ".local", "state")
-    return Path(base, "tminus")
+    base = environment.get("XDG_STATE_HOME")
+    return Path(base or Path(environment.get("HOME", "/"), ".local", "state"), "tminus")

@@ -54,7 +54,7 @@ def slack_ms(plan: Plan) -> int | None:
 def plan_text(loaded: LoadedPlan) -> str:
     """The same for a terminal."""
     plan = loaded.plan
-    choices = [(choice.path, choice.value, choice.source) for choice in loaded.choices]
+    choices = [(choice.path, choice.source, choice.value) for choice in loaded.choices]
     parts = [
         "\n".join(_table(_overview(loaded), "")),
         "Timeline\n" + "\n".join(_table(_rows(plan, compile_timeline(plan)))),
