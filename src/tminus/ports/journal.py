@@ -117,8 +117,8 @@ class Journal(Protocol):
         """Appends all drafts or none, durably, and returns the new head.
 
         Raises:
-            Refused: `stale-epoch` when the launch was claimed with a higher epoch, `unexpected-sequence` when
-                the head is not `after_seq`, `journal-corrupt`.
+            Refused: `stale-epoch` when `epoch` is not that of the last claim (0 before the first),
+                `unexpected-sequence` when the head is not `after_seq`, `launch-unknown`, `journal-corrupt`.
             Unavailable: `journal-full` or the database does not answer; nothing was appended.
             Unknown: the drafts may have been appended; read the head.
         """
@@ -128,7 +128,8 @@ class Journal(Protocol):
         """Events after `after_seq` in order, each verified against its hash and predecessor.
 
         Raises:
-            Refused: `journal-corrupt`, with the sequence at which it was found.
+            Refused: `journal-corrupt`, with the sequence at which it was found; also when the journal ends
+                before `after_seq`, for an event that was read before cannot go.
             Unavailable: the database does not answer.
         """
         ...
@@ -162,8 +163,10 @@ class LaunchBook(Protocol):
         """Enters a launch with its first events, in one transaction.
 
         Raises:
-            Refused: `launch-running`, an open launch of that service and environment exists.
+            Refused: `launch-running`, an open launch of that service and environment exists;
+                `launch-exists`, the name is taken.
             Unavailable: `journal-full` or no answer.
+            Unknown: the launch may have been entered; look for it.
         """
         ...
 
@@ -196,10 +199,12 @@ class Inbox(Protocol):
     """Orders of people, durable before anything happens."""
 
     def post(self, launch: str, order: Order) -> None:
-        """Enters an order; the same key again does nothing.
+        """Enters an order; the same key again does nothing, also after it was settled.
 
         Raises:
+            Refused: `launch-unknown`.
             Unavailable: `journal-full` or no answer.
+            Unknown: the order may have been entered; post it again.
         """
         ...
 
@@ -213,7 +218,7 @@ class Inbox(Protocol):
 
 
 class Shelf(Protocol):
-    """What stands beside the journal and may be lost: snapshots, samples, the word to those who wait."""
+    """Snapshots: what stands beside the journal and may be lost."""
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keeps the newest snapshot of a launch."""
