@@ -368,3 +368,11 @@ def test_what_must_last_is_synchronised_and_what_may_be_lost_is_not(
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_writers_of_one_process_queue_for_a_bounded_time(store: Store) -> None:
+    with store.database.transaction(Mode.WRITE):
+        began = time.monotonic()
+        assert code_of_append(store, 0) == "journal-busy"
+        assert 0.9 < time.monotonic() - began < 5
+    assert store.journal.append(LAUNCH, 0, 0, [draft(1)]).seq == 1

@@ -193,8 +193,8 @@ def _written_order(ordered: Sequence[Link]) -> dict[int, Link]:
         followers.setdefault(link.prev, []).append(link)
     written: dict[int, Link] = {}
     last_hash = GENESIS
-    for place in range(1, len(ordered) + 1):  # bounded: a forged chain may be a circle
-        candidates = followers.get(last_hash, [])
+    for place in range(1, len(ordered) + 1):
+        candidates = followers.pop(last_hash, [])  # each is looked at once: a forged chain may be a circle
         if not candidates:
             break
         link = candidates[0]
@@ -218,7 +218,7 @@ def _findings_at(
         yield _finding(
             MISSING,
             link,
-            f"Events {expected_seq} to {link.seq - 1} are missing before event {link.seq}.",
+            f"Before event {link.seq}, {link.seq - expected_seq} are missing, from event {expected_seq} on.",
             expected_seq,
             link.seq - 1,
         )
