@@ -2,7 +2,8 @@
 
 Supported fields: text, integers, booleans, None, enums with text values, optional values, homogeneous
 tuples, pairs and other fixed tuples, `frozenset` of text or enums, `Mapping[str, X]`, `Any` for plain
-JSON, and nested dataclasses; a union of dataclasses is told apart by the `kind` class attribute of its members.
+JSON, and nested dataclasses; a union of dataclasses is told apart by the `kind` class attribute of its
+members.
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ def to_json(value: Any) -> Json:  # noqa: ANN401 - any supported value, see the 
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
     if isinstance(value, frozenset):
-        return sorted(typing.cast("list[str]", [to_json(item) for item in value]))
+        return [to_json(item) for item in sorted(value)]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -48,7 +49,8 @@ def from_json(cls: type[T], body: Json) -> T:
     Raises:
         DecodeError: a field is missing, unknown or of another type.
     """
-    return typing.cast("T", _decoder(cls)(body))
+    hint: Any = cls
+    return typing.cast("T", _decoder(hint)(body))
 
 
 @cache
@@ -82,7 +84,7 @@ def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401 - a type hint is not always
 
 
 def _tuple_decoder(arguments: tuple[Any, ...]) -> _Decoder:
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
+    if arguments[-1:] == (Ellipsis,):
         item = _decoder(arguments[0])
         return lambda body: tuple(item(part) for part in _expect(body, list))
     items = tuple(_decoder(argument) for argument in arguments)
@@ -99,7 +101,8 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> _Decoder:
 def _union_decoder(arguments: tuple[Any, ...]) -> _Decoder:
     members = [argument for argument in arguments if argument is not types.NoneType]
     optional = len(members) < len(arguments)
-    kinds = {getattr(m, "kind", None): _decoder(m) for m in members if dataclasses.is_dataclass(m)}
+    classes: list[Any] = [member for member in members if dataclasses.is_dataclass(member)]
+    kinds = {getattr(member, "kind", None): _decoder(member) for member in classes}
     only = _decoder(members[0]) if len(members) == 1 else None
 
     def decode(body: Any) -> Any:  # noqa: ANN401 - stored JSON
@@ -129,7 +132,7 @@ def _dataclass_decoder(cls: type) -> _Decoder:
             raise DecodeError(f"expected kind {kind!r}")
         unknown = content.keys() - decoders.keys()
         if unknown:
-            raise DecodeError(f"{cls.__name__} has no field {sorted(unknown)[0]!r}")
+            raise DecodeError(f"{cls.__name__} has no field {min(unknown)!r}")
         values = {name: decoders[name](part) for name, part in content.items()}
         try:
             return cls(**values)

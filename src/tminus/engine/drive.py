@@ -69,7 +69,7 @@ class Driver:
     @property
     def state(self) -> LaunchState:
         """The state as of the last tick."""
-        assert self._state is not None, "claim before use"  # noqa: S101 - a caller's bug
+        assert self._state is not None, "claim before use"
         return self._state
 
     @property
@@ -97,6 +97,8 @@ class Driver:
         self._lease, self._renewed_ms = lease, now_ms
         self._state, self._seq = load_state(self._ports, self._launch)
         self._snapshot_seq = self._seq
+        if self._state.phase in TERMINAL:
+            return  # an ended launch takes no more events; it only waits to be closed
         self._record([ev.DriverClaimed(self._owner, lease.epoch)], now_ms)
         if self._unwritten:
             raise ClaimLostError(f"launch {self._launch}: the journal takes no events: {self._journal_fault}")
@@ -146,8 +148,10 @@ class Driver:
 
     def finish(self) -> None:
         """Closes a launch that has ended and releases it. Idempotent."""
+        if self._lease is None:
+            return
         try:
-            self._ports.book.close_launch(self._launch, self.state.epoch)
+            self._ports.book.close_launch(self._launch, self._lease.epoch)
         except PortFault:
             return  # the next driver that finds an ended launch still open closes it
         self.release()
@@ -249,9 +253,7 @@ class Driver:
         if lease is None:
             raise ClaimLostError("not claimed")
         try:
-            self._seq = self._ports.journal.append(
-                self._launch, lease.epoch, self._seq, self._unwritten
-            ).seq
+            self._seq = self._ports.journal.append(self._launch, lease.epoch, self._seq, self._unwritten).seq
         except Refused as fault:
             if fault.code == "unexpected-sequence" and self._was_appended():
                 return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tminus.domain.canonical import digest_of
+from tminus.domain.canonical import Json, digest_of
 from tminus.domain.codec import to_json
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
@@ -19,7 +19,7 @@ LEAST_BREAKER_PPM = 50_000
 
 def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hosting:
     """The router configuration of a plan whose instances answer at `addresses`."""
-    body = {
+    body: dict[str, Json] = {
         "host": plan.listen.host,
         "port": plan.listen.port,
         "addresses": {slot.value: list(found) for slot, found in sorted(addresses.items())},

@@ -48,11 +48,13 @@ class Observer:
         """The world now, as far as a launch in `state` needs it."""
         router = self._router()
         self._sample(state, now_ms)
+        jobs = self._jobs(state)
         return Observation(
             now_ms=now_ms,
             router=router,
             slots=self._slots(),
-            jobs=self._jobs(state),
+            jobs=jobs or {},
+            jobs_read=jobs is not None,
             orders=tuple(orders),
             hosting=self._hosting_digest(state.plan),
             replayed=self._count_replayed(state),
@@ -71,7 +73,7 @@ class Observer:
         except PortFault as fault:
             return FaultReading("runtime", fault.code, fault.why)
 
-    def _jobs(self, state: LaunchState) -> dict[str, JobReading]:
+    def _jobs(self, state: LaunchState) -> dict[str, JobReading] | None:
         started = {
             entry.command.key for entry in state.commands.values() if isinstance(entry.command, StartJob)
         }
@@ -81,7 +83,7 @@ class Observer:
         try:
             readings = self._ports.jobs.read_jobs(names)
         except PortFault:
-            return {}
+            return None
         return {
             names[name]: JobReading(names[name], found.phase, found.result, found.code, found.why)
             for name, found in readings.items()

@@ -20,6 +20,19 @@ class Performer:
         """See the class."""
         self._ports = ports
         self._launch = launch
+        self._calls: Mapping[type, Callable[..., str]] = {
+            cmd.HostRouter: self._host_router,
+            cmd.StartSlot: self._start_slot,
+            cmd.StopSlot: self._stop_slot,
+            cmd.AdmitSlot: self._admit_slot,
+            cmd.ExpelSlot: self._expel_slot,
+            cmd.CutSlot: self._cut_slot,
+            cmd.WriteRoute: self._write_route,
+            cmd.CommitRoute: self._commit_route,
+            cmd.RenewLease: self._renew_lease,
+            cmd.StartJob: self._start_job,
+            cmd.StopJob: self._stop_job,
+        }
 
     def perform(self, command: cmd.Command, state: LaunchState) -> str:
         """Makes the call and returns a note for the log, mostly empty.
@@ -27,8 +40,7 @@ class Performer:
         Raises:
             PortFault: one of the three faults, as the port raised it.
         """
-        call: Callable[[cmd.Command, LaunchState], str] = _CALLS[type(command)].__get__(self)
-        return call(command, state)
+        return self._calls[type(command)](command, state)
 
     def _host_router(self, command: cmd.HostRouter, state: LaunchState) -> str:
         plan = state.plan
@@ -105,18 +117,3 @@ class Performer:
         del state
         self._ports.jobs.stop_job(job_name(self._launch, command.key))
         return ""
-
-
-_CALLS: Mapping[type, Callable[..., str]] = {
-    cmd.HostRouter: Performer._host_router,
-    cmd.StartSlot: Performer._start_slot,
-    cmd.StopSlot: Performer._stop_slot,
-    cmd.AdmitSlot: Performer._admit_slot,
-    cmd.ExpelSlot: Performer._expel_slot,
-    cmd.CutSlot: Performer._cut_slot,
-    cmd.WriteRoute: Performer._write_route,
-    cmd.CommitRoute: Performer._commit_route,
-    cmd.RenewLease: Performer._renew_lease,
-    cmd.StartJob: Performer._start_job,
-    cmd.StopJob: Performer._stop_job,
-}

@@ -65,8 +65,10 @@ class Routing(Protocol):
     """Says where requests go. A write is atomic and fenced."""
 
     def write_route(self, route: Route) -> None:
-        """Makes `route` the route in force, in memory only; a restarted router starts with the committed
-        one. A watched route's lease is granted in the same call.
+        """Makes `route` the route in force, in memory only.
+
+        A restarted router starts with the committed one. A watched route's lease is granted in the same
+        call.
 
         Raises:
             Refused: `stale-epoch`, a controller with a higher epoch has written before.

@@ -35,12 +35,16 @@ class SlotSpec:
 
 
 class Runtime(Protocol):
-    """Starts and stops slots of one service in one environment. Calls return at once; readings tell when
-    it has come about."""
+    """Starts and stops slots of one service in one environment.
+
+    Calls return at once; readings tell when it has come about.
+    """
 
     def start_slot(self, slot: Slot, spec: SlotSpec) -> None:
-        """Runs `spec` in `slot`. Idempotent: nothing happens where the slot already runs that digest and
-        count; a slot that holds another digest is refused (`slot-occupied`).
+        """Runs `spec` in `slot`.
+
+        Idempotent: nothing happens where the slot already runs that digest and count; a slot that holds
+        another digest is refused (`slot-occupied`).
 
         Raises:
             Refused: the artifact is missing, the slot is occupied, the command cannot be run.
@@ -50,8 +54,9 @@ class Runtime(Protocol):
         ...
 
     def stop_slot(self, slot: Slot) -> None:
-        """Stops every instance of `slot`: SIGTERM, the grace, SIGKILL to the group. Idempotent. An external
-        slot is forgotten, its instances go on.
+        """Stops every instance of `slot`: SIGTERM, the grace, SIGKILL to the group. Idempotent.
+
+        An external slot is forgotten, its instances go on.
 
         Raises:
             Unavailable: nobody answers.

@@ -52,8 +52,10 @@ class Supervision(Protocol):
     """The supervisor of one service and environment."""
 
     def keep(self, programs: Sequence[ProgramSpec]) -> None:
-        """Runs these programs and keeps them running. Programs of the same name and specification are left
-        alone; one of the same name with another specification is refused (`program-differs`).
+        """Runs these programs and keeps them running.
+
+        Programs of the same name and specification are left alone; one of the same name with another
+        specification is refused (`program-differs`).
 
         Raises:
             Refused: `program-differs`, `command-not-found`.
@@ -76,8 +78,10 @@ class ListeningSockets(Protocol):
     """Sockets that stay open whatever becomes of the programs that accept from them."""
 
     def hold_socket(self, name: str, host: str, port: int) -> None:
-        """Binds and listens, or does nothing where it already does. Under another address than before, the
-        new socket takes the name over; programs that inherited the old one keep it.
+        """Binds and listens, or does nothing where it already does.
+
+        Under another address than before, the new socket takes the name over; programs that inherited
+        the old one keep it.
 
         Raises:
             Refused: `port-taken`, `port-forbidden`, `address-unknown`.
@@ -94,8 +98,9 @@ class ListeningSockets(Protocol):
         ...
 
     def replace(self, program: ProgramSpec) -> None:
-        """Starts `program` beside its predecessor of the same name, which is told by its successor to
-        finish; the supervisor keeps the successor.
+        """Starts `program` beside its predecessor of the same name, and keeps it instead.
+
+        The predecessor is told by its successor to finish.
 
         Raises:
             Unavailable: the supervisor does not answer.

@@ -303,7 +303,7 @@ Event = (
     | LaunchEnded
 )
 
-KINDS: Mapping[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}  # type: ignore[attr-defined]  # a union's members
+KINDS: Mapping[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}
 
 VERSIONS: Mapping[str, int] = dict.fromkeys(KINDS, 1)
 """Newest shape of each kind."""
@@ -319,7 +319,7 @@ class UnknownEventError(ValueError):
 def encode(event: Event) -> tuple[str, int, Json]:
     """Kind, version and canonical body of an event."""
     body = to_json(event)
-    assert isinstance(body, dict)  # noqa: S101 - a dataclass is an object
+    assert isinstance(body, dict)
     del body["kind"]
     return event.kind, VERSIONS[event.kind], body
 

@@ -47,7 +47,7 @@ class Counts:
         )
 
     def slower_than(self, limit_ms: int) -> int:
-        """Answers that certainly took longer than `limit_ms`: those above the lowest edge that is not below it."""
+        """Answers that certainly took longer than `limit_ms`: those above the next edge."""
         index = bisect_left(BUCKETS_MS, limit_ms)
         return self.answers - (self.within[index] if index < len(BUCKETS_MS) else self.answers)
 
@@ -85,7 +85,11 @@ class Sample:
         for entry in self.classes:
             if entry.slot is not slot or entry.generation != generation:
                 continue
-            if entry.route_class == "meter" if route_classes is None else entry.route_class not in route_classes:
+            if (
+                entry.route_class == "meter"
+                if route_classes is None
+                else entry.route_class not in route_classes
+            ):
                 continue
             total += entry.counts
         return total

@@ -47,9 +47,7 @@ def counts_in_window(
     return now
 
 
-def judge_limit(
-    limit: Limit, samples: Sequence[Sample], slot: Slot, generation: int, now_ms: int
-) -> Verdict:
+def judge_limit(limit: Limit, samples: Sequence[Sample], slot: Slot, generation: int, now_ms: int) -> Verdict:
     """Whether `slot` keeps `limit`, by the counters of `generation` over the limit's window."""
     counts = counts_in_window(samples, slot, generation, limit.route_class, limit.window_ms)
     if counts is None:

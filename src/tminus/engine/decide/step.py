@@ -21,6 +21,7 @@ class Observation:
         router: its reading, or why there is none.
         slots: readings of both slots, or why there are none.
         jobs: readings of the jobs this launch has started, by key.
+        jobs_read: they could be read; if not, `jobs` is empty and says nothing.
         orders: people's orders not yet settled, oldest first.
         judged: what the watch concluded.
         hosting: digest of the hosting configuration the plan asks for; None where it cannot be told.
@@ -32,6 +33,7 @@ class Observation:
     router: RouterReading | FaultReading
     slots: Mapping[Slot, SlotReading] | FaultReading
     jobs: Mapping[str, JobReading] = field(default_factory=dict)
+    jobs_read: bool = True
     orders: tuple[Order, ...] = ()
     judged: Judged = field(default_factory=Judged)
     hosting: str | None = None

@@ -167,9 +167,8 @@ class FakeRouter:
         return memory
 
     def _fence(self, route: Route) -> None:
-        memory = self._running()
-        if route.epoch < max(memory.route.epoch, self._physics.committed.epoch):
-            raise Refused("stale-epoch", f"epoch {memory.route.epoch} has written the route")
+        if route.epoch < self._physics.fence:
+            raise Refused("stale-epoch", f"epoch {self._physics.fence} has written the route")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Faults between the driver and its ports: errors, silence, lies, crashes. Seeded, counted, and over after a while."""
+"""Faults between the driver and its ports: errors, silence, lies, crashes. Seeded, counted, and bounded."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -28,8 +28,10 @@ WRITES = frozenset(
         "append",
     }
 )
-NEEDS_DISK = frozenset({"append", "commit_route", "start_job", "post", "claim", "renew", "settle", "add_sample"})
-"""Calls that fail while the disk is full. `renew` of the router's lease is `renew_lease` and is not among them."""
+NEEDS_DISK = frozenset(
+    {"append", "commit_route", "start_job", "post", "claim", "renew", "settle", "add_sample"}
+)
+"""Calls that fail while the disk is full; the router's `renew_lease` needs no disk and is not among them."""
 
 LOSABLE = frozenset({"write_route", "commit_route", "admit_slot", "expel_slot", "stop_job", "stop_slot"})
 
@@ -90,13 +92,17 @@ class Faults:
         self.counted[kind] += 1
         return True
 
-    def call(self, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - any port
+    def call(
+        self, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - any port
         """Makes the call, or what is left of it."""
         if name == "append":
             self._count_append()
         self._before(name)
         if name in LOSABLE and self.strikes("lost-write", 0.5):
             return 0 if name == "cut_slot" else None
+        if name == "renew" and self.strikes("lease-loss", 0.3):
+            return None
         result = method(*args, **kwargs)
         return self._after(name, result)
 
@@ -111,8 +117,8 @@ class Faults:
             raise Crash
         if name in WRITES and self.strikes("freeze", 0.3):
             self._freeze()
-        if self.strikes("disk-full", 0.05):
-            self._full_until_ms = self._now_ms() + self._random.choice((2_000, 8_000, 20_000))
+        if self.strikes("disk-full", 0.1):
+            self._full_until_ms = self._now_ms() + self._random.choice((2_000, 10_000, 20_000))
         if name in NEEDS_DISK and self.disk_full:
             raise Unavailable("disk-full", "no space left on device")
         if name == "read_counters":

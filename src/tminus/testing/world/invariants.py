@@ -14,7 +14,7 @@ from tminus.testing.world.physics import Physics
 UNHEALTHY_BOUND_MS = 2_000
 """The router's checks need two misses of 200 ms, a restart 800 ms; more is a decision's fault."""
 
-RETREAT_BOUND_MS = 5_000
+RETREAT_BOUND_MS = 4_000
 """A rollback that was decided takes the next tick; retries against faults need a few."""
 
 
@@ -34,7 +34,8 @@ class Invariants:
         self._epoch = 0
         self._unhealthy_ms = 0
         self._retreat_ms = 0
-        self.route_read: Route | None = None
+        self._reads: dict[int, Route] = {}
+        self.tick_ms = 0
 
     def journalled(self, records: Sequence[Record]) -> None:
         """Checks new records against their predecessors and the physics at this moment."""
@@ -43,13 +44,19 @@ class Invariants:
             if record.epoch < self._epoch:
                 raise Violation(f"one writer: epoch {record.epoch} after {self._epoch}")
             self._epoch = record.epoch
-            self._check_event(event)
+            self._check_event(event, record.at_ms)
             self.state = (
-                fold([(event, record.at_ms)]) if self.state is None else evolve(self.state, event, record.at_ms)
+                fold([(event, record.at_ms)])
+                if self.state is None
+                else evolve(self.state, event, record.at_ms)
             )
             self._last = event
 
-    def _check_event(self, event: ev.Event) -> None:
+    def route_read(self, route: Route) -> None:
+        """Remembers what the router really had when it was read in the tick that began at `tick_ms`."""
+        self._reads[self.tick_ms] = route
+
+    def _check_event(self, event: ev.Event, at_ms: int) -> None:
         later_step = isinstance(event, ev.StepTaken) and event.step > 0
         onward = isinstance(event, ev.PhaseEntered) and event.phase in (
             Phase.VERIFYING,
@@ -58,15 +65,16 @@ class Invariants:
         )
         if later_step or onward:
             self._check_evidence(event)
-        if isinstance(event, ev.RouteConfirmed) and self.route_read is not None:
-            if self.route_read.text() != event.text:
-                raise Violation(f"confirmed {event.text!r}, the router had {self.route_read.text()!r}")
+        if isinstance(event, ev.RouteConfirmed):
+            read = self._reads.get(at_ms)
+            if read is None or read.text() != event.text:
+                raise Violation(f"confirmed {event.text!r}, the router had {read.text() if read else None!r}")
 
     def _check_evidence(self, event: ev.Event) -> None:
         passed = isinstance(self._last, ev.VerdictReached) and self._last.outcome is Outcome.PASS
         if not passed:
             raise Violation(f"gate: {event} does not follow a passing verdict but {self._last}")
-        assert self.state is not None  # noqa: S101 - a step follows the plan
+        assert self.state is not None
         seen = self._physics.requests_on.get((self.state.candidate, self.state.generation), 0)
         if seen < self._fewest_requests:
             raise Violation(f"gate: {event} on {seen} requests, {self._fewest_requests} are needed")
@@ -82,7 +90,7 @@ class Invariants:
             raise Violation(f"splits sum to {sum(shares.values())} basis points")
         self._check_gate(shares[state.candidate], state)
         self._check_health(span_ms, state)
-        self._check_retreat(span_ms, shares[state.candidate], state, driven=driven)
+        self._check_retreat(span_ms, state, driven=driven)
 
     def _check_gate(self, share_bp: int, state: LaunchState) -> None:
         if not share_bp or state.phase in (Phase.WATCHING, Phase.CLOSED):
@@ -90,7 +98,11 @@ class Invariants:
         smoke = state.jobs.get("smoke")
         if smoke is None or not isinstance(smoke.result, dict) or not smoke.result["passed"]:
             raise Violation("gate: traffic on a candidate without a passed smoke suite")
-        if state.stable is not None and state.phase in TRIAL - {Phase.PROMOTING} and share_bp > state.share_bp:
+        if (
+            state.stable is not None
+            and state.phase in TRIAL - {Phase.PROMOTING}
+            and share_bp > state.share_bp
+        ):
             raise Violation(f"gate: {share_bp} basis points on the candidate, {state.share_bp} were decided")
 
     def _check_health(self, span_ms: int, state: LaunchState) -> None:
@@ -102,12 +114,16 @@ class Invariants:
                 bad = bad or bool(share and dead and physics.places[slot.other].healthy(physics.now_ms))
         self._unhealthy_ms = self._unhealthy_ms + span_ms if bad else 0
         if self._unhealthy_ms > UNHEALTHY_BOUND_MS:
-            raise Violation(f"traffic on an unhealthy slot for {self._unhealthy_ms} ms while the other is healthy")
+            raise Violation(
+                f"traffic on an unhealthy slot for {self._unhealthy_ms} ms while the other is healthy"
+            )
 
-    def _check_retreat(self, span_ms: int, share_bp: int, state: LaunchState, *, driven: bool) -> None:
-        stable = state.stable
+    def _check_retreat(self, span_ms: int, state: LaunchState, *, driven: bool) -> None:
+        # The route is asked, not who is served: that the router has lost its trust by itself meanwhile
+        # does not excuse a controller that cannot act.
+        stable, memory = state.stable, self._physics.memory
         able = stable is None or self._physics.up(stable) >= state.plan.run.instances
-        wanted = driven and self.retreating and able and share_bp
+        wanted = driven and self.retreating and able and memory and memory.route.share_bp(state.candidate)
         self._retreat_ms = self._retreat_ms + span_ms if wanted else 0
         if self._retreat_ms > RETREAT_BOUND_MS:
             raise Violation(f"a rollback decided {self._retreat_ms} ms ago has not moved traffic")

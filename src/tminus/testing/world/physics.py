@@ -61,11 +61,14 @@ class Physics:
         self.lease_ms = lease_ms
         self.error_share: dict[str, float] = {}
         self.slow_share: dict[str, float] = {}
+        self.good_for_ms: dict[str, int] = {}
+        self._served_from_ms: dict[str, int] = {}
         self.now_ms = 0
         self.router_back_ms: int | None = None
         self.requests_on: dict[tuple[Slot, int], int] = {}
         self.unserved = 0
         self.highest_epoch = 0
+        self.fence = 0  # on disk: outlives the router's memory
         self._carry = 0.0
 
     def start_router(self) -> None:
@@ -81,12 +84,13 @@ class Physics:
 
     def write(self, route: Route) -> None:
         """Puts a route in force, as a running router would."""
-        assert self.memory is not None  # noqa: S101 - the caller has checked that the router runs
+        assert self.memory is not None
         memory = self.memory
         if route.generation != memory.route.generation:
             memory.latch = Distrust.NONE
         memory.route = route
         self.highest_epoch = max(self.highest_epoch, route.epoch)
+        self.fence = max(self.fence, route.epoch)
         self.renew(route)
 
     def renew(self, route: Route) -> None:
@@ -167,8 +171,10 @@ class Physics:
         key = (slot, memory.route.generation)
         self.requests_on[key] = self.requests_on.get(key, 0) + count
         digest = self.places[slot].digest or ""
-        failures = count if not alive else round(count * self.error_share.get(digest, 0.0))
-        slow = round(count * self.slow_share.get(digest, 0.0)) if alive else 0
+        served_ms = self.now_ms - self._served_from_ms.setdefault(digest, self.now_ms)
+        bad = served_ms >= self.good_for_ms.get(digest, 0)
+        failures = count if not alive else round(count * self.error_share.get(digest, 0.0) * bad)
+        slow = round(count * self.slow_share.get(digest, 0.0) * bad) if alive else 0
         answers = count if alive else 0
         within = tuple(
             answers if edge >= SLOW_MS else answers - slow if edge >= FAST_MS else 0 for edge in BUCKETS_MS

@@ -32,6 +32,7 @@ class Scenario:
         first_launch: there is no stable slot.
         error_share: of the candidate's requests, once it has traffic.
         slow_share: of the candidate's answers that take 800 ms.
+        good_for_ms: how long it behaves once it has traffic.
         boot_fails: the candidate never becomes healthy.
         smoke_fails: its smoke suite fails.
         requests_per_s: users' traffic.
@@ -46,6 +47,7 @@ class Scenario:
     first_launch: bool
     error_share: float
     slow_share: float
+    good_for_ms: int
     boot_fails: bool
     smoke_fails: bool
     requests_per_s: int
@@ -64,21 +66,22 @@ def draw(random: Random) -> Scenario:
     verbs = ("hold", "resume", "abort", "rollback", "scrub", "withdraw", "hold")
     orders = tuple(
         sorted(
-            (random.randrange(500, 60_000), random.choice(verbs), random.random() < 0.5)
+            (random.randrange(500, 25_000), random.choice(verbs), random.random() < 0.5)
             for _ in range(random.choice((0, 0, 0, 1, 1, 2)))
         )
     )
     return Scenario(
         first_launch=random.random() < 0.1,
-        error_share=random.choice((0.0, 0.0, 0.0, 0.02, 0.2, 1.0)),
-        slow_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.3)),
+        error_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.02, 0.2, 1.0)),
+        slow_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.0, 0.3)),
+        good_for_ms=random.choice((0, 0, 3_000, 8_000, 12_000)),
         boot_fails=random.random() < 0.03,
         smoke_fails=random.random() < 0.03,
-        requests_per_s=random.choice((0, 10, 100, 100, 300)),
+        requests_per_s=random.choice((0, 30, 100, 100, 300, 300)),
         drain_ms=random.choice((0, 100, 1_000, 3_000, 12_000)),
-        boot_ms=random.choice((300, 1_000, 8_000 if "slow-boot" in faults else 1_000)),
+        boot_ms=random.choice((300, 1_000)),
         faults=faults,
-        fault_rate=random.choice((0.01, 0.03, 0.1)),
+        fault_rate=random.choice((0.003, 0.01, 0.03, 0.1)),
         calm_ms=random.choice((20_000, 60_000)),
         orders=orders,
     )

@@ -13,17 +13,18 @@ from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Limit, Metric, Trigger
 from tminus.domain.plan.plan import Lease, Plan, Run, Shift, Source, Stay
-from tminus.engine.drive import ClaimLostError, Driver
+from tminus.engine.drive import ClaimLostError, Driver, Tick
 from tminus.engine.ports import Ports
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import Draft, LaunchRow, Order
 from tminus.testing.memory_journal import MemoryJournal
 from tminus.testing.world.clock import VirtualClock
-from tminus.testing.world.faults import Crash, Faults, Faulty
 from tminus.testing.world.fakes import FakeJobs, FakeRouter, FakeRuntime, NoSecrets
+from tminus.testing.world.faults import Crash, Faults, Faulty
 from tminus.testing.world.invariants import Invariants, Violation
 from tminus.testing.world.physics import INSTANCES, Instance, Physics
 from tminus.testing.world.scenario import Scenario
+from tminus.testing.world.watched import WatchedJournal, WatchedRouter, WatchedRuntime
 
 START_MS = 1_700_000_000_000
 LAUNCH = "w"
@@ -48,7 +49,7 @@ def sim_plan() -> Plan:
         shift=Shift(step_min_ms=1_000, step_deadline_ms=15_000),
         lease=Lease(1_000, 30_000),
         verify=Stay(2_000, 1_000),
-        bake=Stay(4_000, 2_000),
+        bake=Stay(6_000, 2_000),
         watch=Stay(1_000, 1_000),
         triggers=(Trigger(rate), Trigger(slow)),
         targets=(rate, slow),
@@ -93,6 +94,7 @@ class World:
         )
         self.physics.now_ms = START_MS
         self.physics.error_share = {NEW: scenario.error_share}
+        self.physics.good_for_ms = {NEW: scenario.good_for_ms}
         self.physics.slow_share = {NEW: scenario.slow_share}
         self.clock = VirtualClock(START_MS, self._moved)
         self.invariants = Invariants(self.physics, FEWEST_REQUESTS)
@@ -151,12 +153,13 @@ class World:
 
     def _tick_ended(self) -> bool:
         driver = self.driver
-        assert driver is not None  # noqa: S101 - the caller has just taken over
+        assert driver is not None
         self._happen()
         self._people(driver)
         try:
-            self.ticks += 1
-            tick = driver.tick()
+            tick = self._tick(driver)
+            if tick.ended:
+                driver.finish()
         except Crash:
             self._lose_driver(self.random.choice((100, 1_500, 40_000)))
             return False
@@ -167,11 +170,15 @@ class World:
         if not driver.unwritten:
             self.invariants.same_fold(driver.state)
         if tick.ended:
-            driver.finish()
             self.invariants.ended(tick.state)
             return True
         self.clock.wait_ms(tick.step.next_ms)
         return False
+
+    def _tick(self, driver: Driver) -> Tick:
+        self.ticks += 1
+        self.invariants.tick_ms = self.clock.now_ms()
+        return driver.tick()
 
     def _overdue(self) -> bool:
         return self.clock.now_ms() - START_MS > self.scenario.calm_ms + END_BOUND_MS
@@ -211,8 +218,7 @@ class World:
         try:
             other.claim()
             for _ in range(self.random.randrange(1, 12)):
-                self.ticks += 1
-                self.clock.wait_ms(other.tick().step.next_ms)
+                self.clock.wait_ms(self._tick(other).step.next_ms)
         except (Crash, ClaimLostError, PortFault):
             pass  # the second controller may fail as the first one did
         finally:
@@ -265,6 +271,8 @@ class World:
     def _boot_ms(self, digest: str) -> int:
         if digest == NEW and self.scenario.boot_fails:
             return 1 << 50
+        if self.faults.strikes("slow-boot", 10.0):
+            return self.scenario.boot_ms + self.random.choice((4_000, 8_000, 15_000))
         return self.scenario.boot_ms
 
     def _tell(self) -> None:
@@ -273,48 +281,10 @@ class World:
         self.invariants.journalled(records)
 
     def _ports(self) -> Ports:
-        runtime = FakeRuntime(self.physics, self._boot_ms)
-        router = self.router_class(self.physics)
-        faults, world = self.faults, self
+        def port(target: object) -> Any:  # noqa: ANN401 - stands in for any port
+            return Faulty(target, self.faults)
 
-        class WatchedJournal:
-            def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any method of the journal
-                return getattr(world.journal, name)
-
-            def append(self, *args: Any) -> Any:  # noqa: ANN401 - passes through
-                head = world.journal.append(*args)
-                world._tell()
-                return head
-
-        class WatchedRouter:
-            def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any method of the router
-                return getattr(router, name)
-
-            def read_router(self) -> Any:  # noqa: ANN401 - passes through
-                reading = router.read_router()
-                world.invariants.route_read = reading.route
-                return reading
-
-            def write_route(self, route: Route) -> None:
-                before = world.physics.highest_epoch
-                router.write_route(route)
-                world.invariants.wrote(route, before)
-
-            def commit_route(self, route: Route) -> None:
-                before = world.physics.highest_epoch
-                router.commit_route(route)
-                world.invariants.wrote(route, before)
-
-        class WatchedRuntime:
-            def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any method of the runtime
-                return getattr(runtime, name)
-
-            def stop_slot(self, slot: Slot) -> None:
-                if world.physics.places[slot].instances:
-                    world.invariants.stopping(slot)
-                runtime.stop_slot(slot)
-
-        journal: Any = Faulty(WatchedJournal(), faults)
+        journal = port(WatchedJournal(self.journal, self._tell))
         return Ports(
             clock=self.clock,
             journal=journal,
@@ -323,10 +293,10 @@ class World:
             inbox=journal,
             shelf=journal,
             ring=journal,
-            runtime=Faulty(WatchedRuntime(), faults),  # type: ignore[arg-type]  # stands in for any port
-            router=Faulty(WatchedRouter(), faults),  # type: ignore[arg-type]  # stands in for any port
-            jobs=Faulty(self.jobs, faults),  # type: ignore[arg-type]  # stands in for any port
+            runtime=port(
+                WatchedRuntime(FakeRuntime(self.physics, self._boot_ms), self.physics, self.invariants)
+            ),
+            router=port(WatchedRouter(self.router_class(self.physics), self.physics, self.invariants)),
+            jobs=port(self.jobs),
             secrets=NoSecrets(),
         )
-
-

@@ -1,4 +1,4 @@
-"""Every bound of the launch's decisions, each with its reason. Bounds a team may want to change are in the plan."""
+"""Every bound of the launch's decisions, each with its reason. What a team may change is in the plan."""
 
 from tminus.domain.plan.times import MINUTE_MS, SECOND_MS
 

@@ -1,4 +1,4 @@
-"""The decision: orders, protection, progress, then the commands that bring the world to where the phase is."""
+"""The decision: orders, protection, progress, then the commands that bring the world to the phase."""
 
 from tminus.domain.launch.command import Command, CommitRoute, RenewLease, StartJob, WriteRoute
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
@@ -122,5 +122,3 @@ def _next_ms(state: LaunchState, now_ms: int) -> int:
     if state.phase is Phase.WATCHING and (state.retired or state.stable is None):
         return REST_TICK_MS
     return TRIAL_TICK_MS
-
-

@@ -1,4 +1,4 @@
-"""Taking a slot away, for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
+"""Taking a slot away for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
 
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import (
@@ -10,13 +10,13 @@ from tminus.domain.launch.command import (
     StopSlot,
     WriteRoute,
 )
-from tminus.domain.launch.phase import Phase
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import JobPhase, RouterReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
 from tminus.engine.decide.launch.effort import keyed
-from tminus.engine.decide.launch.turn import Turn, is_at_rest_on, rest_on
+from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on, rest_on
 from tminus.engine.decide.launch.work import METER
 from tminus.engine.decide.step import Keyed, Observation
 
@@ -24,8 +24,10 @@ from tminus.engine.decide.step import Keyed, Observation
 def way_back(state: LaunchState, seen: Observation) -> WriteRoute | None:
     """The protective route write of a rollback, when it is due and the stable slot can take the traffic."""
     reading = seen.route_reading
-    if state.phase is not Phase.ROLLING_BACK or reading is None or is_at_rest_on(reading, state.stable):
+    if state.phase is not Phase.ROLLING_BACK or reading is None or has_returned(reading, state):
         return None
+    if is_at_rest_on(reading, state.stable):
+        return WriteRoute(rest_on(state, state.stable))
     return WriteRoute(rest_on(state, state.stable)) if _can_take_traffic(state, seen, reading) else None
 
 
@@ -63,9 +65,7 @@ def removal(state: LaunchState, seen: Observation, leaving: Slot, staying: Slot 
 
 def drain_deadline_ms(state: LaunchState) -> int:
     """How long requests in flight may finish: the plan's deadline, or a class's own where it is longer."""
-    return max(
-        (state.plan.drain_deadline_ms, *(entry.drain_ms for entry in state.plan.route_classes))
-    )
+    return max((state.plan.drain_deadline_ms, *(entry.drain_ms for entry in state.plan.route_classes)))
 
 
 def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
@@ -74,10 +74,10 @@ def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     reading = seen.route_reading
     if reading is not None and state.stable is not None and state.stable not in reading.admitted:
         commands.append(keyed(state, AdmitSlot(state.stable)))
-    if reading is not None and is_at_rest_on(reading, state.stable):
-        if reading.committed.live is not state.stable:
-            commands.append(keyed(state, CommitRoute(rest_on(state, state.stable))))
-    if reading is None or is_at_rest_on(reading, state.stable):
+    at_rest = reading is not None and is_at_rest_on(reading, state.stable)
+    if reading is not None and at_rest and reading.committed.live is not state.stable:
+        commands.append(keyed(state, CommitRoute(rest_on(state, state.stable))))
+    if reading is None or at_rest:
         commands.extend(removal(state, seen, state.candidate, state.stable))
     candidate = seen.slot(state.candidate)
     if candidate is not None and candidate.down:
@@ -107,7 +107,7 @@ def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
 
 
 def measure_loss(turn: Turn) -> None:
-    """Journals the loss meter's figure once the meter has ended, or that there was none."""
+    """Journals the loss meter's figure once the meter has ended; nothing sent where there was none."""
     state = turn.state
     if state.loss is not None:
         return
@@ -122,10 +122,11 @@ def measure_loss(turn: Turn) -> None:
                 replayed=turn.observation.replayed,
             )
         )
-    elif ended is not None or METER not in turn.observation.jobs:
-        gone = state.phase is Phase.WATCHING or state.phase in (Phase.ROLLING_BACK, Phase.SCRUBBING)
-        if gone and not turn.observation.jobs.get(METER):
-            turn.record(ev.LossMeasured(0, 0, 0, 0, 0, None, None))
+        return
+    seen = turn.observation
+    over = ended is not None or (seen.jobs_read and METER not in seen.jobs)
+    if over and state.phase not in BEFORE_TRAFFIC | TRIAL:
+        turn.record(ev.LossMeasured(0, 0, 0, 0, 0, None, None))
 
 
 def has_ended(turn: Turn) -> bool:
@@ -139,8 +140,10 @@ def has_ended(turn: Turn) -> bool:
         return False
     if reading is None:
         return not state.intended(AdmitSlot, state.candidate)
+    returned = has_returned(reading, state) if state.phase is Phase.ROLLING_BACK else True
     return (
-        is_at_rest_on(reading, state.stable)
+        returned
+        and is_at_rest_on(reading, state.stable)
         and reading.committed.live is state.stable
         and state.candidate not in reading.admitted
     )

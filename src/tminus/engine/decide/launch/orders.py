@@ -24,7 +24,9 @@ def _refuse(turn: Turn, order: Order, code: str, why: str) -> None:
 
 def _hold(turn: Turn, order: Order) -> None:
     if turn.state.phase in ENDING | TERMINAL:
-        _refuse(turn, order, "launch-ending", f"the launch is {turn.state.phase.value}; nothing is left to hold")
+        _refuse(
+            turn, order, "launch-ending", f"the launch is {turn.state.phase.value}; nothing is left to hold"
+        )
         return
     _taken(turn, order)
     turn.hold(order.by, order.reason or "ordered")
@@ -77,7 +79,10 @@ def _rollback(turn: Turn, order: Order) -> None:
         _refuse(turn, order, "no-stable", "a first launch that was promoted has nothing to go back to")
     elif state.stable_going:
         _refuse(
-            turn, order, "stable-retired", f"{state.stable.value} was retired; launch the earlier version instead"
+            turn,
+            order,
+            "stable-retired",
+            f"{state.stable.value} was retired; launch the earlier version instead",
         )
     else:
         turn.enter(Phase.ROLLING_BACK, _taken(turn, order))

@@ -14,20 +14,25 @@ from tminus.engine.decide.launch.effort import given_up
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
 from tminus.engine.decide.launch.protection import trial_route
 from tminus.engine.decide.launch.staging import staging_need
-from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
+from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on
 from tminus.engine.decide.launch.work import BUILD, CRITICAL_PATHS, SMOKE
 
 
 def note_readings(turn: Turn) -> None:
     """Journals what readings show that a later decision depends on: ended jobs, a slot that came up."""
+    # A lost job is started again while the launch goes forward; afterwards it has ended as it is.
+    ended = {JobPhase.DONE, JobPhase.FAILED}
+    if turn.state.phase not in BEFORE_TRAFFIC | TRIAL:
+        ended.add(JobPhase.LOST)
     for key, reading in sorted(turn.observation.jobs.items()):
-        if reading.phase in (JobPhase.DONE, JobPhase.FAILED) and key not in turn.state.jobs:
+        if reading.phase in ended and key not in turn.state.jobs:
             turn.record(ev.JobEnded(key, reading.phase, reading.result, reading.code, reading.why))
     state = turn.state
     candidate = turn.observation.slot(state.candidate)
-    if state.phase is Phase.STAGING and not state.slot_up and candidate is not None:
-        if candidate.up and candidate.digest == state.artifact:
-            turn.record(ev.SlotUp(state.candidate, candidate.healthy))
+    if state.phase is not Phase.STAGING or state.slot_up or candidate is None:
+        return
+    if candidate.up and candidate.digest == state.artifact:
+        turn.record(ev.SlotUp(state.candidate, candidate.healthy))
 
 
 def go_forward(turn: Turn) -> None:
@@ -205,7 +210,7 @@ def _end(turn: Turn) -> None:
     state = turn.state
     reading = turn.observation.route_reading
     rolling_back = state.phase is Phase.ROLLING_BACK
-    if rolling_back and reading is not None and not state.confirmed and is_at_rest_on(reading, state.stable):
+    if rolling_back and reading is not None and not state.confirmed and has_returned(reading, state):
         turn.record(ev.RouteConfirmed(reading.route.text()))
     measure_loss(turn)
     if not has_ended(turn):

@@ -57,7 +57,8 @@ def _candidate_need(state: LaunchState, candidate: SlotReading) -> Need | None:
     if candidate.digest != state.artifact:
         if not candidate.down:
             return Need(
-                f"leftovers on {candidate.slot.value} to stop", keyed(state, StopSlot(candidate.slot), "leftover")
+                f"leftovers on {candidate.slot.value} to stop",
+                keyed(state, StopSlot(candidate.slot), "leftover"),
             )
         return Need(
             f"{candidate.slot.value} to start", keyed(state, StartSlot(candidate.slot, state.artifact))

@@ -60,6 +60,15 @@ def is_at_rest_on(reading: RouterReading, slot: Slot | None) -> bool:
     return reading.route.live is slot and reading.route.candidate_bp == 0 and reading.route.candidate is None
 
 
+def has_returned(reading: RouterReading, state: LaunchState) -> bool:
+    """Whether the router carries out the rest that ended the trial, and not an older one.
+
+    The generation tells a rest of this rollback from the one before the trial, which an outdated reading
+    or a restarted router may still show.
+    """
+    return is_at_rest_on(reading, state.stable) and reading.route.generation == state.generation
+
+
 def with_epoch(route: Route, epoch: int) -> Route:
     """The same decision, written by another controller."""
     return replace(route, epoch=epoch)

@@ -41,7 +41,9 @@ def _countdown(turn: Turn) -> Waiting:
         return Waiting("the build", state.entered_ms, deadline_ms, "scrub")
     window = state.plan.window
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
-    return Waiting("T-0", state.entered_ms, max(opens_ms, turn.now_ms), "staging begins", "tminus slip, or tminus scrub")
+    return Waiting(
+        "T-0", state.entered_ms, max(opens_ms, turn.now_ms), "staging begins", "tminus slip, or tminus scrub"
+    )
 
 
 def _staging(turn: Turn) -> Waiting:
@@ -54,7 +56,9 @@ def _cutover(turn: Turn) -> Waiting:
     state = turn.state
     share = f"{state.share_bp // 100} % on {state.candidate.value}"
     if not state.confirmed:
-        return Waiting(f"the router to confirm {share}", turn.now_ms, turn.now_ms + 15_000, "rollback", "tminus rollback")
+        return Waiting(
+            f"the router to confirm {share}", turn.now_ms, turn.now_ms + 15_000, "rollback", "tminus rollback"
+        )
     verdict = turn.observation.judged.safe
     return Waiting(
         f"evidence at {share}: {verdict.why}",
@@ -89,7 +93,11 @@ def _baking(turn: Turn) -> Waiting:
 
 def _promoting(turn: Turn) -> Waiting:
     return Waiting(
-        "the router to commit the route", turn.state.entered_ms, turn.now_ms + 15_000, "hold", "tminus rollback"
+        "the router to commit the route",
+        turn.state.entered_ms,
+        turn.now_ms + 15_000,
+        "hold",
+        "tminus rollback",
     )
 
 
