@@ -111,7 +111,7 @@ def test_a_referenced_secret_reaches_the_job_and_no_file(harness: SubprocessHarn
             {"TOKEN": "hunter2"},
             "secret-reference",
             "job k: secret TOKEN: not a secret reference: "
-            "write env:NAME, file:PATH or command:LINE, never the value",
+             "write env:NAME, file:PATH or command:LINE, never the value",
         ),
     ],
 )

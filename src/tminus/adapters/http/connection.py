@@ -74,6 +74,15 @@ def parse_origin(url: str) -> Origin:
     return Origin(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
 
 
+def explain(error: OSError) -> str:
+    """Why a connection failed, in the same words wherever it is told."""
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return "the connection was reset"
+    return f"{type(error).__name__}: {error.strerror or 'the connection failed'}"
+
+
 class Connection:
     """A connection that is opened when first needed, and again after it ended."""
 
@@ -136,7 +145,7 @@ class Connection:
         except WireError as error:
             return f"not an HTTP answer: {error}"
         except OSError as error:
-            return _short(error)
+            return explain(error)
 
     def _connected(self, ends_at: float) -> socket.socket:
         if self._socket is not None and _is_readable(self._socket):
@@ -164,11 +173,3 @@ def _left(ends_at: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _short(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return "the connection was reset"
-    return f"{type(error).__name__}: {error.strerror or 'the connection failed'}"

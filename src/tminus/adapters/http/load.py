@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 
-from tminus.adapters.http.connection import Origin, parse_origin
+from tminus.adapters.http.connection import Origin, explain, parse_origin
 from tminus.adapters.http.load_count import LoadCount, Request
 from tminus.adapters.http.load_spec import LoadResult, LoadSpec
 from tminus.adapters.http.wire import AnswerParser, WireError, request_bytes
@@ -159,7 +159,7 @@ class _Generator:
         try:
             await loop.create_connection(lambda: wire, self._origin.host, self._origin.port)
         except OSError as error:
-            wire.end(error.strerror or "the connection failed", reusable=False)
+            wire.end(explain(error), reusable=False)
             return
         if wire.request is request:
             wire.send(request)
