@@ -165,7 +165,7 @@ def _command(directory: Path, sources: dict[Path, str], requirements: str, node:
         return Guess("npm start", "the script `start` in package.json; it must read PORT")
     for path, text in sources.items():
         if path.suffix == ".py" and "PORT" in text and "environ" in text:
-            return Guess(f"python {shlex.quote(str(path))}", f"{path} reads PORT")
+            return Guess(_program(path), f"{path} reads PORT")
     return Guess("./serve --port {port}", "nothing was recognised: write here what starts your service")
 
 
@@ -208,6 +208,12 @@ def _served(path: Path, name: str, factory: str, requirements: str) -> Guess:
         return Guess(_gunicorn(path, name), why)
     line = f"python -m flask --app {shlex.quote(f'{path}:{name}')} run --port {{port}}"
     return Guess(line, f"{why}; take gunicorn for production")
+
+
+def _program(path: Path) -> str:
+    if path.name == "__main__.py" and len(path.parts) > 1 and path.parts[0] != "src":
+        return f"python -m {shlex.quote('.'.join(path.parent.parts))}"
+    return f"python {shlex.quote(str(path))}"
 
 
 def _uvicorn(path: Path, name: str) -> str:

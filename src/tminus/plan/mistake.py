@@ -25,8 +25,10 @@ SYNONYMS = {
     "replicas": "instances",
     "requests": "critical_paths",
     "rollback_when": "triggers",
+    "stage": "environment",
     "timeout": "deadline",
 }
+FAR_LIKENESS = 0.75  # a key of another section is meant less often, so it must be more alike
 MANY_KEYS = 12  # a longer list hides the hint
 
 
@@ -135,7 +137,7 @@ def _hint(key: str, keys: Mapping[str, FieldInfo]) -> str:
         if (section := section_in(field)[0]) is not None and not section_in(field)[1]
     }
     everywhere = dict.fromkeys(each for inner in sections.values() for each in inner)
-    meant = ours if ours in everywhere else nearest(key, everywhere)
+    meant = ours if ours in everywhere else nearest(key, everywhere, FAR_LIKENESS)
     homes = " or ".join(f"`{name}`" for name, inner in sections.items() if meant in inner)
     return f"did you mean `{meant}`, which belongs into {homes}?" if meant else ""
 

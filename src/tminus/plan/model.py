@@ -325,11 +325,14 @@ class LaunchFile(Section):
     )
     routes: dict[ClassName, RouteSection] = given("classes of requests that are counted apart", default={})
     critical_paths: Annotated[list[RequestSection], Field(min_length=1)] | None = given(
-        "requests sent through the router after traffic moved; the health path when not given", default=None
+        "requests sent through the router after traffic moved; the health path when not given",
+        default=None,
+        examples=[[{"request": "GET /"}]],
     )
     smoke: Annotated[list[RequestSection], Field(min_length=1)] | None = given(
         "requests sent to each candidate instance before it has traffic; the critical paths when not given",
         default=None,
+        examples=[[{"request": "GET /"}]],
     )
     shift: ShiftSection = given("how traffic moves: steps, or `at-once`", default_factory=ShiftSection)
     verify: VerifySection = given("verification after all traffic moved", default_factory=VerifySection)

@@ -106,8 +106,10 @@ def show_t0(at_ms: int | None) -> str:
 
 def count_of(text: str, highest: int) -> int:
     """A whole number from 1 to `highest`."""
-    if not re.fullmatch(r"0|[1-9][0-9]*", text):
-        raise ValueError(f"{str(text)!r} is not a whole number without leading zeros")
+    if not re.fullmatch(r"[0-9]+", text):
+        raise ValueError(f"{str(text)!r} is not a whole number")
+    if text.startswith("0") and text != "0":
+        raise ValueError(f"{str(text)!r} has leading zeros, which some read as octal; write it without")
     count = int(text) if len(text) <= len(str(highest)) else highest + 1
     if not 1 <= count <= highest:
         raise ValueError(f"{text!s} is not between 1 and {highest}")

@@ -124,7 +124,7 @@ def _claims(file: LaunchFile) -> Iterator[Breach]:
     for index, request in enumerate(file.critical_paths or []):
         method, path = request.request
         claiming = table.claiming(method, fixed_part(path))
-        if request.route_class and claiming != request.route_class:
+        if request.route_class not in (None, *RESERVED, claiming):
             problem = Problem(
                 "plan-class-mismatch",
                 f"{method} {path} is of class `{request.route_class}`, but `{claiming}` claims it first",
@@ -135,7 +135,7 @@ def _claims(file: LaunchFile) -> Iterator[Breach]:
 
 
 def _limit_classes(file: LaunchFile) -> Iterator[Breach]:
-    known = [each.name for each in route_table(file).classes]
+    known = [each.name for each in route_table(file).classes if each.name not in RESERVED]
     places: list[tuple[Path, str]] = [(path, limit.route_class) for path, limit in _limits(file)]
     places += [
         (("smoke", index), request.route_class)

@@ -42,7 +42,7 @@ class Scalar:
 
     def read(self, value: Tree) -> object:
         """The typed value; pydantic turns what is raised into its list of errors."""
-        fix = f"write it like {self.example}"
+        fix = f"write {self.noun}" if self.noun.startswith("one of") else f"write it like {self.example}"
         if isinstance(value, Text) and value.is_missing:
             raise complaint("plan-wrong-type", f" has no value; {self.noun} is expected", fix)
         if not self.takes_any and not isinstance(value, Text):
@@ -88,7 +88,7 @@ def braced_template(value: Tree) -> str:
     return ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """The known word that was probably meant, or nothing; `likeness` from 0 (any) to 1 (the same)."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return found[0] if found else ""

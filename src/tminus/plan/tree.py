@@ -278,6 +278,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     if error.problem and error.context and error.context_mark:
         said += f" ({error.context} in line {error.context_mark.line + 1})"
     fix = "look at this line and the one above it: indentation, a missing colon, or a value that needs quotes"
+    if text[index : index + 1] == "?":
+        fix = "inside braces or brackets, quote a value that holds a question mark"
     return Problem("plan-not-yaml", f"the file is not YAML: {said}", where, fix=fix)
 
 

@@ -1,0 +1,38 @@
+"""What is allowed and may surprise."""
+
+from tests.unit.plan.plans import loaded
+
+
+def notes(more: str, base: str = "") -> list[tuple[str, str]]:
+    result = loaded(more, base) if base else loaded(more)
+    return [(note.code, note.where) for note in result.notes]
+
+
+QUIET = "critical_paths: [{request: GET /}]\n"
+
+
+def test_a_plan_without_surprises_has_no_notes() -> None:
+    assert notes(QUIET) == []
+
+
+def test_a_command_without_its_port_is_noted() -> None:
+    base = "service: hello\nversion: 1.1.0\nrun: {command: ./serve}\n"
+    assert notes(QUIET, base) == [("plan-port-not-named", "launch.yaml:3:16")]
+
+
+def test_a_plan_without_critical_paths_is_noted() -> None:
+    assert notes("") == [("plan-no-critical-paths", "launch.yaml:1:1")]
+
+
+def test_a_tag_of_another_version_is_noted() -> None:
+    assert notes(f"{QUIET}source: {{tag: v1.0.0}}\n") == [("plan-tag-differs", "launch.yaml:6:15")]
+
+
+def test_a_class_that_is_almost_one_of_the_routes_is_noted() -> None:
+    more = "routes: {payment: {paths: [/pay]}}\ncritical_paths: [{request: GET /x, class: payments}]\n"
+    assert notes(more) == [("plan-similar-class", "launch.yaml:6:43")]
+
+
+def test_a_launch_that_would_end_after_its_window_is_noted() -> None:
+    more = f"{QUIET}t0: 2025-12-20T14:00Z\nwindow: {{from: T, to: T+11m}}\n"
+    assert notes(more) == [("plan-window-short", "launch.yaml:7:23")]
