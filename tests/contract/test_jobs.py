@@ -21,6 +21,7 @@ from tminus.ports.jobs import Jobs, JobSpec
 from tminus.testing.contract.jobs import LONG_MS, JobsContract, JobsHarness
 
 GRACE_MS = 300
+NO_REFERENCE = "not a secret reference: write env:NAME, file:PATH or command:LINE, never the value"
 
 
 class SubprocessHarness(JobsHarness):
@@ -110,8 +111,7 @@ def test_a_referenced_secret_reaches_the_job_and_no_file(harness: SubprocessHarn
         (
             {"TOKEN": "hunter2"},
             "secret-reference",
-            "job k: secret TOKEN: not a secret reference: "
-             "write env:NAME, file:PATH or command:LINE, never the value",
+            f"job k: secret TOKEN: {NO_REFERENCE}",
         ),
     ],
 )

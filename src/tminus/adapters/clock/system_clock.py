@@ -4,10 +4,12 @@ import contextlib
 import select
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _WAIT_LIMIT_MS = 60 * 60 * 1000  # no wait is longer, so that a wrong duration costs an hour and not a launch
-_POKE_BYTES = 64  # a poke says nothing; what it carries is thrown away
+DATAGRAM_BYTES = 16 * 1024  # an order with a long reason
+POKE = b"!"  # a poke says nothing but "look again"
 
 
 class SystemClock:
@@ -16,9 +18,17 @@ class SystemClock:
     `wake` is a non-blocking datagram socket; whoever sends to it ends the current wait, or the next one.
     """
 
-    def __init__(self, wake: socket.socket | None = None) -> None:
-        """Takes the socket to listen on, which stays the caller's; None makes waits uninterruptible."""
+    def __init__(
+        self, wake: socket.socket | None = None, receive: Callable[[bytes], None] | None = None
+    ) -> None:
+        """See the class.
+
+        Args:
+            wake: the socket to listen on, which stays the caller's; None makes waits uninterruptible.
+            receive: is given every datagram that ended a wait and carries something.
+        """
         self._wake = wake
+        self._receive = receive
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, UTC."""
@@ -35,9 +45,11 @@ class SystemClock:
         poked = poll.poll(bounded_ms)
         while poked:
             try:
-                self._wake.recv(_POKE_BYTES)
+                datagram = self._wake.recv(DATAGRAM_BYTES)
             except BlockingIOError:
                 return
+            if self._receive is not None and datagram != POKE:
+                self._receive(datagram)
 
 
 def open_wake_socket(path: Path) -> socket.socket:
@@ -58,14 +70,14 @@ def open_wake_socket(path: Path) -> socket.socket:
     return wake
 
 
-def poke(path: Path) -> bool:
+def poke(path: Path, datagram: bytes = POKE) -> bool:
     """Ends the wait of the clock that listens at `path`; False when nobody listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)  # noqa: FBT003 - the library takes it by position
         # A full queue means that enough pokes are waiting already.
         with contextlib.suppress(BlockingIOError):
             try:
-                sender.sendto(b"!", str(path))
+                sender.sendto(datagram, str(path))
             except (FileNotFoundError, ConnectionRefusedError):
                 return False
     return True

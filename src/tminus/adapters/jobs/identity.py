@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,12 @@ def boot_id() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def age_ms(identity: Identity) -> int:
+    """How long that process has run, by a clock that nobody sets."""
+    started_s = identity.start_ticks / os.sysconf("SC_CLK_TCK")
+    return int((time.clock_gettime(time.CLOCK_BOOTTIME) - started_s) * 1000)
 
 
 def signal_group(identity: Identity, number: signal.Signals) -> bool:

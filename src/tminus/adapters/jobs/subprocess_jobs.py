@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from tminus.adapters.jobs.identity import MARK_VARIABLE, kill_marked, signal_group
+from tminus.adapters.jobs.identity import MARK_VARIABLE, age_ms, kill_marked, signal_group
 from tminus.adapters.jobs.record import JobRecord, record_of
 from tminus.adapters.jobs.works import is_known
 from tminus.domain.canonical import Json
@@ -97,7 +97,8 @@ class SubprocessJobs:
             Unavailable: `job-unreadable`, `jobs-busy`.
         """
         records = {key: record_of(self._directory, key) for key in keys}
-        records = {key: record for key, record in records.items() if record.has("spec.json")}
+        with _writing("jobs cannot be read", code="job-unreadable"):
+            records = {key: record for key, record in records.items() if record.has("spec.json")}
         if not records:
             return {}
         with self._gate(), _writing("jobs cannot be read", code="job-unreadable"):
@@ -110,9 +111,9 @@ class SubprocessJobs:
             Unavailable: `job-not-stopped`, `jobs-busy`.
         """
         record = record_of(self._directory, key)
-        if not record.has("spec.json"):
-            return
         with self._gate(), _writing(f"job {key} could not be told to stop", code="job-not-stopped"):
+            if not record.has("spec.json"):
+                return
             lock = record.lock()
             if lock is not None:
                 os.close(lock)
@@ -203,8 +204,11 @@ class SubprocessJobs:
             return now_ms > cast("int", wish["at_ms"]) + self._stop_grace_ms
         spec = record.read("spec.json") or {}
         deadline_ms = cast("int", spec.get("deadline_ms", 0))
+        identity = record.identity()
+        started_ms = cast("int", spec.get("started_ms", now_ms))
+        ran_ms = age_ms(identity) if identity is not None else now_ms - started_ms
         # The runner itself acts at the deadline and after one grace; only a runner that hangs gets here.
-        if now_ms <= cast("int", spec.get("started_ms", now_ms)) + deadline_ms + 2 * self._stop_grace_ms:
+        if ran_ms <= deadline_ms + 2 * self._stop_grace_ms:
             return False
         self._wish_end(record, "job-deadline", f"not done within its deadline of {deadline_ms} ms")
         return True
