@@ -45,10 +45,9 @@ class Service:
             return False
         body = text.encode()
         closing = "" if stays else "Connection: close\r\n"
-        writer.write(
-            f"HTTP/1.1 {status} X\r\nX-Slot: {self.slot}\r\nContent-Length: {len(body)}\r\n{closing}\r\n".encode()
-            + body
-        )
+        lines = (f"HTTP/1.1 {status} X", f"X-Slot: {self.slot}", f"Content-Length: {len(body)}")
+        head_out = "\r\n".join(lines) + f"\r\n{closing}\r\n"
+        writer.write(head_out.encode() + body)
         await writer.drain()
         return stays
 

@@ -323,7 +323,8 @@ _TRUST_RULES = """\
   acl on_candidate var(txn.on) -m int 1
   http-request set-var(txn.slot) var(txn.cand) if picked unwatched
   http-request set-var(txn.on) int(1) if picked watch_short leased_short !latched
-  http-request set-var(txn.on) int(1) if picked watch_patient leased_patient !latched"""
+  http-request set-var(txn.on) int(1) if picked watch_patient leased_patient !latched
+  http-request set-var(txn.slot) var(txn.cand) if probe on_candidate"""
 
 _PROBE_RULE = (
     '  http-request return status 200 content-type text/plain lf-string "'

@@ -177,6 +177,6 @@ def _came_about(condition: Callable[[], bool]) -> bool:
 def _sizes() -> Sizes:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptors = 2**20 if hard == resource.RLIM_INFINITY else hard
-    # HAProxy needs two per connection and half a one for its pipes, and refuses to start when they do not fit.
+    # HAProxy refuses to start when they do not fit: two per connection, and half a one for its pipes.
     connections = max(100, min(_MOST_CONNECTIONS, (descriptors - _DESCRIPTORS_APART) * 2 // 5))
     return Sizes(maxconn=connections, threads=max(1, min(4, os.cpu_count() or 1)))

@@ -20,7 +20,7 @@ LOCK = "slots.lock"
 
 
 class ProcessRuntime:
-    """Implements `Runtime` and `Adoption` by local processes."""
+    """Implements `Runtime`, `Addressing` and `Adoption` by local processes."""
 
     def __init__(self, supervision: Supervision, artifacts: Path, directory: Path) -> None:
         """See the class.
@@ -98,8 +98,8 @@ class ProcessRuntime:
                 raise Refused("slot-occupied", f"{slot} runs instances of its own")
             record.save(self._directory, replace(known, tenancies={**known.tenancies, slot: wanted}))
 
-    def addresses(self, count: int) -> Mapping[Slot, tuple[str, ...]]:
-        """Where `count` instances of each slot answer, or will; adopted ones where they are.
+    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
+        """See `Addressing.addresses`. A port that somebody else has taken is changed when the slot starts.
 
         Raises:
             Unavailable: no port is free, or the record cannot be written.
@@ -108,13 +108,13 @@ class ProcessRuntime:
             known = record.load(self._directory)
             fresh = known
             for slot in Slot:
-                fresh = self._with_ports(slot, count, fresh, None)
+                fresh = self._with_ports(slot, instances, fresh, None)
             if fresh != known:
                 record.save(self._directory, fresh)
         found = {}
         for slot in Slot:
             tenancy = fresh.tenancies.get(slot)
-            own = tuple(_address(name, fresh) for name in _names(slot, count))
+            own = tuple(_address(name, fresh) for name in _names(slot, instances))
             found[slot] = tenancy.external if tenancy and tenancy.external else own
         return found
 

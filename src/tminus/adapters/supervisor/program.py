@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tminus.adapters.supervisor.identity import (
@@ -26,6 +27,9 @@ RESTART_DELAYS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # the first at once: most dea
 STEADY_S = 30.0  # up for so long, a program starts over with the first delay
 GROUP_POLL_S = 0.05  # while a group is being stopped; a group without its leader has no pidfd
 LOG_LIMIT_BYTES = 8 * 1024 * 1024  # looked at when a program starts; one older file is kept beside it
+
+Inherit = Callable[[ProgramSpec], int | None]
+"""Number of the socket that a program inherits, None without; OSError where there is none any more."""
 
 
 class Program:
@@ -71,13 +75,14 @@ class Program:
         elif leader is None and (self.record.spec.restart or self.record.started_ms == 0):
             self._start_at_s = time.monotonic()
 
-    def start(self, inherited: int | None) -> None:
+    def start(self, inherit: Inherit) -> None:
         """Starts it now; the running process becomes a predecessor.
 
         Raises:
             OSError: it could not be started; nothing changed.
         """
         spec = self.record.spec
+        inherited = inherit(spec)
         self._release_dead()
         predecessors = self.record.groups
         log = _log(spec)
@@ -113,7 +118,7 @@ class Program:
         self._start_at_s = None
         self.record = self.record.having(dropped=True)
 
-    def attend(self, inherited: int | None) -> bool:
+    def attend(self, inherit: Inherit) -> bool:
         """Does what is due now and returns whether the record changed."""
         before = self.record
         now_s = time.monotonic()
@@ -122,7 +127,7 @@ class Program:
                 self._bury(identity)
         self._sweep(now_s)
         if self._start_at_s is not None and now_s >= self._start_at_s and not self._sweeping:
-            self._start_again(inherited)
+            self._start_again(inherit)
         return self.record != before
 
     def due_s(self) -> float | None:
@@ -172,10 +177,10 @@ class Program:
         self._failures += 1
         self._start_at_s = now_s + delay_s
 
-    def _start_again(self, inherited: int | None) -> None:
+    def _start_again(self, inherit: Inherit) -> None:
         again = self.record.started_ms > 0
         try:
-            self.start(inherited)
+            self.start(inherit)
         except OSError as error:
             print(f"{self.record.spec.name} cannot be started: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
             self._up_since_s = time.monotonic()

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tminus.adapters.supervisor import files, listener, program, record, wire
-from tminus.adapters.supervisor.identity import marked
+from tminus.adapters.supervisor import files, keeper, listener, program, record, wire
+from tminus.adapters.supervisor.identity import marked, signal_group
 from tminus.adapters.supervisor.listener import Held
 from tminus.adapters.supervisor.program import Program
 from tminus.adapters.supervisor.record import ProgramRecord, State
 from tminus.ports.fault import PortFault, Refused, Unavailable
 from tminus.ports.supervision import ProgramSpec
 
+KEEPER = "."  # begins the names of programs of the supervisor's own
 SAVE_AGAIN_S = 1.0  # between attempts to write the state to a disk that was full
 
 
@@ -58,6 +59,7 @@ class Server:
         self._held: dict[str, Held] = {}
         self._sockets: dict[str, socket.socket] = {}
         for held in state.sockets.values():
+            self._held[held.name] = held
             self._take_back(held)
         self._listener = files.listen_at(directory / wire.SOCKET)
 
@@ -88,7 +90,7 @@ class Server:
     def _attend(self) -> None:
         changed = False
         for entry in self._programs.values():
-            changed |= entry.attend(self._inherited(entry.record.spec))
+            changed |= entry.attend(self._inherited)
         for name in [name for name, entry in self._programs.items() if entry.gone]:
             self._programs.pop(name).watch(self._selector)
             changed = True
@@ -108,7 +110,14 @@ class Server:
         return None if soonest_s is None else max(0.0, soonest_s - time.monotonic())
 
     def _inherited(self, spec: ProgramSpec) -> int | None:
-        return self._sockets[spec.socket].fileno() if spec.socket in self._sockets else None
+        if not spec.socket:
+            return None
+        if spec.socket not in self._sockets and spec.socket in self._held:
+            # Who had it may have ended by now, and then the port is free.
+            self._take_back(self._held[spec.socket])
+        if spec.socket not in self._sockets:
+            raise FileNotFoundError(errno.ENOENT, f"socket {spec.socket} is lost")
+        return self._sockets[spec.socket].fileno()
 
     def _take_back(self, held: Held) -> None:
         users = [entry.record for entry in self._programs.values() if entry.record.spec.socket == held.name]
@@ -215,7 +224,7 @@ class Server:
     def _start_all(self, specs: list[ProgramSpec]) -> None:
         try:
             for spec in specs:
-                self._programs[spec.name].start(self._inherited(spec))
+                self._programs[spec.name].start(self._inherited)
         except OSError as error:
             for spec in specs:
                 self._programs[spec.name].stop()
@@ -247,7 +256,13 @@ class Server:
         return {}
 
     def _readings(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"programs": [wire.reading_message(entry.reading) for entry in self._programs.values()]}
+        return {
+            "programs": [
+                wire.reading_message(entry.reading)
+                for name, entry in self._programs.items()
+                if not name.startswith(KEEPER)
+            ]
+        }
 
     def _replace(self, message: dict[str, Any]) -> dict[str, Any]:
         spec = wire.spec_from(message["program"])
@@ -262,7 +277,7 @@ class Server:
         known.record = known.record.having(spec=spec)
         try:
             self._save()
-            known.start(self._inherited(spec))
+            known.start(self._inherited)
         except OSError:
             known.record = known.record.having(spec=former)
             self._save_or_later()
@@ -275,18 +290,43 @@ class Server:
         held = self._held.get(wanted.name)
         if held is None or (held.host, held.port) != (wanted.host, wanted.port):
             self._keep_socket(wanted, listener.bind(wanted.host, wanted.port))
+            self._keep_twice(wanted.name)
             self._save_or_later()
         return {}
 
+    def _keep_twice(self, name: str) -> None:
+        """Gives a copy of the socket to a keeper, which outlives this process."""
+        spec = keeper_spec(self._directory, name)
+        entry = self._programs.get(spec.name)
+        if entry is None or entry.record.dropped:
+            entry = Program(ProgramRecord(spec), self._marker)
+        self._programs[spec.name] = entry
+        try:
+            entry.start(self._inherited)
+        except OSError as error:
+            print(f"socket {name} is held but once: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
+        for former in entry.record.leaving:
+            signal_group(former, signal.SIGKILL)
+
     def _release(self, message: dict[str, Any]) -> dict[str, Any]:
         if self._held.pop(message["name"], None):
-            self._sockets.pop(message["name"]).close()
+            if taken := self._sockets.pop(message["name"], None):
+                taken.close()
+            self._stop_keepers(message["name"])
             self._save_or_later()
         return {}
 
     def _leave(self, _: dict[str, Any]) -> dict[str, Any]:
+        # Nobody will come back for the sockets, and a port must not stay taken by who does not serve it.
+        for name in self._held:
+            self._stop_keepers(name)
+        self._save_or_later()
         self._ending = True
         return {}
+
+    def _stop_keepers(self, name: str) -> None:
+        if entry := self._programs.get(keeper_spec(self._directory, name).name):
+            entry.stop()
 
     def _shutdown(self, _: dict[str, Any]) -> dict[str, Any]:
         for entry in self._programs.values():
@@ -298,6 +338,22 @@ class Server:
         self._shutting_down = True
         self._save_or_later()
         return {}
+
+
+def keeper_spec(directory: Path, name: str) -> ProgramSpec:
+    """The program that holds a second copy of a socket."""
+    path = directory / f"{KEEPER}{hashlib.sha256(name.encode()).hexdigest()[:8]}.sock"
+    return ProgramSpec(
+        name=f"{KEEPER}{name}",
+        argv=(sys.executable, "-I", "-S", keeper.__file__, str(path), "{fd}"),
+        environment={},
+        directory="/",
+        log=os.devnull,
+        restart=True,
+        socket=name,
+        stop_grace_ms=0,
+        sockets_from=str(path),
+    )
 
 
 def _disk_fault(error: OSError) -> Unavailable:
