@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import subprocess
+import tarfile
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tminus.adapters.git.artifact import content_of, remove_tree, verify_artifact
 from tminus.adapters.git.build import build
 from tminus.adapters.git.git_releases import GitReleases
+from tminus.adapters.git.unpack import UnpackError, unpack
 from tminus.domain.canonical import Json
 from tminus.domain.problem import Problem, ProblemError
 from tminus.testing.contract.releases import ReleasesContract, ReleasesHarness
@@ -311,6 +313,53 @@ def test_what_is_no_file_is_refused(builder: Builder) -> None:
     problem = builder.problem("mkfifo", "pipe")
     assert problem.code == "artifact-unreadable"
     assert problem.why == "it is neither a file, a directory nor a symbolic link"
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "why"),
+    [
+        ("out", "../elsewhere", "the symbolic link out leads outside"),
+        ("out", "/etc", "the symbolic link out leads outside"),
+        ("sub/out", "../../elsewhere", "the symbolic link sub/out leads outside"),
+    ],
+)
+def test_a_link_that_leads_out_of_the_tree_is_refused(
+    builder: Builder, name: str, target: str, why: str
+) -> None:
+    link = builder.git.repository / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(target)
+    builder.commit = builder.git.commit()
+    builder.git.tag("v1", annotated=True)
+    assert builder.problem().what == f"the tag's tree cannot be unpacked: {why}"
+    assert leftovers(builder) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ([("../x", "file")], "../x leads outside"),
+        ([("/x", "file")], "/x leads outside"),
+        ([("a/../../x", "file")], "a/../../x leads outside"),
+        ([("a", "link"), ("a/x", "file")], "a/x lies below a symbolic link"),
+        ([("pipe", "pipe")], "pipe is neither a directory, a file nor a symbolic link"),
+        ([], "the archive is damaged"),
+    ],
+)
+def test_an_archive_cannot_write_outside(tmp_path: Path, members: list[tuple[str, str]], why: str) -> None:
+    kinds = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "pipe": tarfile.FIFOTYPE}
+    archive = tmp_path / "archive.tar"
+    with tarfile.open(archive, "w") as tar:
+        for name, kind in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kinds[kind], "."
+            tar.addfile(member)
+    if not members:
+        archive.write_bytes(b"no archive")
+    with pytest.raises(UnpackError) as error:
+        unpack(archive, tmp_path / "tree")
+    assert str(error.value) == why
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_changed_artifact_is_found_and_not_launched(builder: Builder) -> None:

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import cast
 from tminus.adapters.git.artifact import artifact_path, content_of, protect, remove_tree, verify_artifact
 from tminus.adapters.git.command import CALL_LIMIT_S, git_argv, git_environment, run_git
 from tminus.adapters.git.git_releases import read_tag
+from tminus.adapters.git.unpack import UnpackError, unpack
 from tminus.domain.canonical import Json, canonical_bytes, digest_of
 from tminus.domain.problem import Problem, ProblemError
 from tminus.ports.fault import PortFault
@@ -170,7 +170,7 @@ def _build(order: _Order, directory: Path, stop: threading.Event) -> str:
 
 
 def _unpack(order: _Order, tree: Path, archive: Path) -> None:
-    argv = git_argv(order.repository, "-c", "tar.umask=0022", "archive", "--format=tar", order.commit)
+    argv = git_argv(order.repository, "archive", "--format=tar", order.commit)
     with archive.open("wb") as file:
         try:
             done = subprocess.run(
@@ -186,11 +186,11 @@ def _unpack(order: _Order, tree: Path, archive: Path) -> None:
             raise _failed(order, f"git archive took longer than {_ARCHIVE_LIMIT_S:g} s", "") from error
     if done.returncode != 0:
         raise _failed(order, "git archive failed", os.fsdecode(done.stderr))
-    with tarfile.open(archive) as tar:
-        try:
-            tar.extractall(tree, filter="data")
-        except tarfile.FilterError as error:
-            raise _failed(order, f"the tree holds what must not be unpacked: {error}", "") from error
+    try:
+        unpack(archive, tree)
+    except UnpackError as error:
+        raise _failed(order, f"the tag's tree cannot be unpacked: {error}", "") from error
+    archive.unlink()
 
 
 def _run(order: _Order, tree: Path, log: Path, stop: threading.Event) -> None:
