@@ -1,5 +1,6 @@
 """The supervisor daemon: the ports' contract, and what only a daemon can get wrong."""
 
+import errno
 import json
 import os
 import signal
@@ -13,11 +14,11 @@ import pytest
 
 from tests.dataplane.plane import free_port, settle
 from tests.dataplane.processes import processes
-from tminus.adapters.supervisor import record
+from tminus.adapters.supervisor import record, wire
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.identity import Identity, alive, boot_id, identify, signal_group
 from tminus.adapters.supervisor.listener import recover
-from tminus.adapters.supervisor.server import KEEPER
+from tminus.adapters.supervisor.server import KEEPER, Server, keeper_path
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.supervision import ProgramSpec
 from tminus.testing.contract.supervision import SupervisionContract, SupervisionHarness
@@ -235,10 +236,10 @@ def test_a_new_supervisor_takes_the_socket_from_its_keeper(daemon: DaemonHarness
     """The way that is left where the kernel does not let one process look into another."""
     host, port = daemon.address()
     daemon.sockets().hold_socket("s", host, port)
-    state = record.load(daemon.directory / "state")
-    path = Path(state.programs[f"{KEEPER}s"].spec.sockets_from)
+    state = daemon.directory / "state"
+    path = keeper_path(state, "s")
     daemon.settle(path.exists)
-    taken = recover(state.sockets["s"], [], [path])
+    taken = recover(record.load(state).sockets["s"], [], path)
     assert taken is not None
     with taken:
         assert taken.getsockname() == (host, port)
@@ -247,9 +248,10 @@ def test_a_new_supervisor_takes_the_socket_from_its_keeper(daemon: DaemonHarness
 def test_a_dead_keeper_is_replaced_and_never_shown(daemon: DaemonHarness) -> None:
     host, port = daemon.address()
     daemon.sockets().hold_socket("s", host, port)
-    first = daemon._recorded(f"{KEEPER}s").pid
+    first = daemon._recorded(f"{KEEPER}s")
     daemon.kill(f"{KEEPER}s")
-    daemon.settle(lambda: daemon._recorded(f"{KEEPER}s").pid != first)
+    state = daemon.directory / "state"
+    daemon.settle(lambda: record.load(state).programs[f"{KEEPER}s"].leader not in {None, first})
     assert daemon.supervision().programs() == {}
 
 
@@ -301,3 +303,20 @@ def test_an_idle_supervisor_uses_no_processor_time(daemon: DaemonHarness) -> Non
     before, began_s = switches(), time.monotonic()
     settle(lambda: time.monotonic() - began_s > 1.0)
     assert switches() - before <= 4
+
+
+def test_on_a_full_disk_no_program_is_started(
+    daemon: DaemonHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(directory: Path, state: record.State) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    directory = tmp_path / "here"
+    directory.mkdir()
+    server = Server(directory)
+    monkeypatch.setattr(record, "save", full)
+    reply = server._answer(wire.encode({"do": "keep", "programs": [wire.spec_message(daemon.program("a"))]}))
+    assert (reply["fault"], reply["code"]) == ("unavailable", "disk-full")
+    assert server._answer(wire.encode({"do": "programs"})) == {"programs": []}
+    assert processes(directory, "a") == []
+    server.close()

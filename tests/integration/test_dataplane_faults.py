@@ -1,5 +1,6 @@
 """With the controller passive, the router returns to blue by itself, and stays there."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,3 +124,15 @@ def test_an_expelled_slot_is_no_net_either(trying: Plane) -> None:
     trying.have_all(Slot.GREEN, "hangup")
     assert ask(trying.port)[0] == 502
     assert trying.router.read_router().admitted == {Slot.GREEN}
+
+
+def test_green_that_hangs_is_left_by_new_requests(trying: Plane) -> None:
+    """Stopped processes take connections and never answer."""
+    for name in trying.names(Slot.GREEN):
+        trying.kill(name, signal.SIGSTOP)
+    try:
+        assert settle(lambda: distrust(trying) is Distrust.DOWN) < 1.5
+        assert ask(trying.port) == (200, "blue")
+    finally:
+        for name in trying.names(Slot.GREEN):
+            trying.kill(name, signal.SIGCONT)

@@ -19,8 +19,6 @@ class ProgramSpec:
         restart: start it again when it ends by itself.
         socket: name of a held listening socket that it inherits, or empty.
         stop_grace_ms: between SIGTERM and SIGKILL of its group.
-        sockets_from: path of a UNIX socket on which the program hands its listening sockets over when sent
-            `_getsocks` (HAProxy's statistics socket does), for a supervisor that lost its own; or empty.
     """
 
     name: str
@@ -31,7 +29,6 @@ class ProgramSpec:
     restart: bool
     socket: str = ""
     stop_grace_ms: int = 10_000
-    sockets_from: str = ""
 
     def __repr__(self) -> str:
         """Leaves the environment out: it may hold secrets."""
@@ -90,7 +87,7 @@ class ListeningSockets(Protocol):
         ...
 
     def release_socket(self, name: str) -> None:
-        """Closes the supervisor's own copy, so that nobody waits in a queue that no program serves. Idempotent.
+        """Closes the supervisor's own copy, so that nobody waits where no program serves. Idempotent.
 
         Raises:
             Unavailable: the supervisor does not answer.

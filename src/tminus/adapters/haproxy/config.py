@@ -112,7 +112,7 @@ def _global(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
     yield f"# hosting {hosting.digest}"
     yield "global"
     if way.controlled:
-        yield f"  stats socket unix@{files.CONSOLE} mode 600 level admin expose-fd listeners"
+        yield f"  stats socket unix@{files.CONSOLE} mode 600 level admin"
     yield f"  maxconn {sizes.maxconn}"
     yield f"  nbthread {sizes.threads}"
     yield "  hard-stop-after 1h"

@@ -120,7 +120,6 @@ class Launcher:
             restart=True,
             socket=self._name,
             stop_grace_ms=STOP_GRACE_MS,
-            sockets_from=str(self._directory / files.CONSOLE),
         )
 
     def _check(self, binary: Binary, text: str) -> None:

@@ -1,5 +1,6 @@
 """The router: routes written under a fence and read back, slots admitted, counters read, HAProxy hosted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tminus.adapters.haproxy import console, counting, files, route_text, trust
@@ -35,7 +36,7 @@ class HaproxyRouter:
         self._console = Console(self._directory)
         self._fence = Fence(self._directory)
         self._launcher = Launcher(supervision, sockets, self._directory, name, self._console)
-        self._failures: dict[tuple[Slot, int, str], Counts] = {}
+        self._counted: dict[tuple[Slot, int, str], Counts] = {}
 
     def write_route(self, route: Route) -> None:
         """See `Routing.write_route`."""
@@ -110,7 +111,9 @@ class HaproxyRouter:
     def read_counters(self, at_ms: int) -> Sample:
         """See `Counters.read_counters`."""
         counted = counting.class_counts(self._console.read("show table st_class"))
-        return Sample(at_ms, tuple(self._never_falling(entry) for entry in counted))
+        entries = tuple(self._never_falling(entry) for entry in counted)
+        self._counted = {_key(entry): entry.counts for entry in entries}
+        return Sample(at_ms, entries)
 
     def read_replayed(self) -> int:
         """See `Counters.read_replayed`."""
@@ -187,13 +190,14 @@ class HaproxyRouter:
 
     def _never_falling(self, entry: ClassCounts) -> ClassCounts:
         """Failures as a counter: an answer that is still being sent hides an unanswered request meanwhile."""
-        key = (entry.slot, entry.generation, entry.route_class)
-        before = self._failures.get(key, Counts())
-        counts = entry.counts
-        if counts.requests >= before.requests and counts.failures < before.failures:
-            counts = Counts(counts.requests, before.failures, counts.answers, counts.within)
-        self._failures[key] = counts
-        return ClassCounts(entry.slot, entry.generation, entry.route_class, counts)
+        before = self._counted.get(_key(entry), Counts())
+        if entry.counts.requests < before.requests or entry.counts.failures >= before.failures:
+            return entry
+        return replace(entry, counts=replace(entry.counts, failures=before.failures))
+
+
+def _key(entry: ClassCounts) -> tuple[Slot, int, str]:
+    return entry.slot, entry.generation, entry.route_class
 
 
 def _route(text: str) -> Route:

@@ -1,17 +1,13 @@
 """A second holder of one listening socket, for a supervisor that was killed and lost its own.
 
-Run as a file of its own with nothing but the standard library: `python -I -S keeper.py PATH FD`. It hands the
-socket to whoever may connect to the UNIX socket PATH, in the words that HAProxy uses: `_getsocks` is answered
-by the number of sockets, then by the sockets themselves.
+Run as a file of its own with nothing but the standard library: `python -I -S keeper.py PATH FD`. Whoever may
+connect to the UNIX socket PATH is handed a copy of the listening socket.
 """
 
 import contextlib
 import os
 import socket
-import struct
 import sys
-
-ANSWER_LIMIT_S = 1.0
 
 
 def main(path: str, descriptor: int) -> None:
@@ -19,7 +15,7 @@ def main(path: str, descriptor: int) -> None:
     directory, name = os.path.split(path)
     os.chdir(directory)  # the name alone fits into a socket address, however long the path is
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(name)  # noqa: PTH108 - pathlib would double the memory of this process
+        os.unlink(name)  # noqa: PTH108 - pathlib would add to the memory that this process keeps for ever
     os.umask(0o077)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(name)
@@ -27,11 +23,7 @@ def main(path: str, descriptor: int) -> None:
     while True:
         connection, _ = listener.accept()
         with contextlib.suppress(OSError), connection:
-            connection.settimeout(ANSWER_LIMIT_S)
-            if connection.recv(64) == b"_getsocks\n":
-                connection.sendall(struct.pack("i", 1))
-                socket.send_fds(connection, [b"\0"], [descriptor])
-                connection.recv(4)
+            socket.send_fds(connection, [b"s"], [descriptor])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Listening sockets: bind one, or take it back from a program that still has it. Must not keep them."""
 
-import array
 import contextlib
 import ctypes
 import errno
@@ -8,7 +7,6 @@ import fcntl
 import os
 import re
 import socket
-import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,6 @@ from tminus.ports.fault import Refused, Unavailable
 BACKLOG = 4096  # connections that wait while the router is restarted; the kernel caps it at somaxconn
 HAND_OVER_LIMIT_S = 1.0
 _SYS_PIDFD_GETFD = 438  # the same on every architecture
-_FDS_PER_MESSAGE = 253  # SCM_MAX_FD
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +67,15 @@ def inode_of(descriptor: int) -> int:
     return os.fstat(descriptor).st_ino
 
 
-def recover(held: Held, pids: list[int], hand_overs: list[Path]) -> socket.socket | None:
-    """The very socket, from one of the processes or from a program that hands its sockets over; else None."""
+def recover(held: Held, pids: list[int], keeper: Path) -> socket.socket | None:
+    """The very socket, out of one of the processes or from its keeper; None where nobody has it."""
     for pid in pids:
         if descriptor := _copied(pid, held.inode):
             return _adopted(descriptor)
-    for path in hand_overs:
-        for descriptor in _handed_over(path):
-            if inode_of(descriptor) == held.inode:
-                return _adopted(descriptor)
-            os.close(descriptor)
+    for descriptor in _handed_over(keeper):
+        if inode_of(descriptor) == held.inode:
+            return _adopted(descriptor)
+        os.close(descriptor)
     return None
 
 
@@ -98,29 +94,19 @@ def _copied(pid: int, inode: int) -> int | None:
                 descriptor: int = ctypes.CDLL(None).syscall(_SYS_PIDFD_GETFD, pidfd, number, 0)
             finally:
                 os.close(pidfd)
-            # Refused where ptrace is; then the program itself is asked.
+            # Refused where ptrace is; then the keeper is asked.
             if descriptor >= 0:
                 return descriptor
     return None
 
 
 def _handed_over(path: Path) -> list[int]:
-    """Sockets that a program passes on over its UNIX socket: their number first, then the descriptors."""
-    descriptors: list[int] = []
-    with contextlib.suppress(OSError, struct.error), files.dial(path, HAND_OVER_LIMIT_S) as connection:
-        connection.sendall(b"_getsocks\n")
-        (expected,) = struct.unpack("i", connection.recv(4))
-        while len(descriptors) < expected:
-            passed = array.array("i")
-            content, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(_FDS_PER_MESSAGE * 4))
-            for level, kind, payload in ancillary:
-                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    passed.frombytes(payload[: len(payload) - len(payload) % passed.itemsize])
-            descriptors += passed
-            connection.sendall(struct.pack("i", len(passed)))
-            if not content:
-                break
-    return descriptors
+    try:
+        with files.dial(path, HAND_OVER_LIMIT_S) as connection:
+            _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+            return descriptors
+    except OSError:
+        return []
 
 
 def _descriptors(pid: int, inode: int) -> list[int]:

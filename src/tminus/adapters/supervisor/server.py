@@ -83,6 +83,15 @@ class Server:
                 elif key.fd == reader:
                     os.read(reader, 64)
         (self._directory / wire.SOCKET).unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of every descriptor; programs run on."""
+        for connection in [*self._connections]:
+            self._hang_up(connection)
+        for taken in (self._listener, *self._sockets.values()):
+            taken.close()
+        self._selector.close()
 
     def _end(self) -> None:
         self._ending = True
@@ -122,10 +131,7 @@ class Server:
     def _take_back(self, held: Held) -> None:
         users = [entry.record for entry in self._programs.values() if entry.record.spec.socket == held.name]
         pids = [identity.pid for entry in users for identity in entry.groups]
-        paths = [
-            Path(entry.spec.directory, entry.spec.sockets_from) for entry in users if entry.spec.sockets_from
-        ]
-        found = listener.recover(held, pids, paths)
+        found = listener.recover(held, pids, keeper_path(self._directory, held.name))
         try:
             self._keep_socket(held, found or listener.bind(held.host, held.port))
         except PortFault as fault:
@@ -340,19 +346,22 @@ class Server:
         return {}
 
 
+def keeper_path(directory: Path, name: str) -> Path:
+    """Where the keeper of a socket hands it over."""
+    return directory / f"{KEEPER}{hashlib.sha256(name.encode()).hexdigest()[:8]}.sock"
+
+
 def keeper_spec(directory: Path, name: str) -> ProgramSpec:
     """The program that holds a second copy of a socket."""
-    path = directory / f"{KEEPER}{hashlib.sha256(name.encode()).hexdigest()[:8]}.sock"
     return ProgramSpec(
         name=f"{KEEPER}{name}",
-        argv=(sys.executable, "-I", "-S", keeper.__file__, str(path), "{fd}"),
+        argv=(sys.executable, "-I", "-S", keeper.__file__, str(keeper_path(directory, name)), "{fd}"),
         environment={},
         directory="/",
         log=os.devnull,
         restart=True,
         socket=name,
         stop_grace_ms=0,
-        sockets_from=str(path),
     )
 
 

@@ -53,7 +53,6 @@ def spec_message(spec: ProgramSpec) -> dict[str, Any]:
         "restart": spec.restart,
         "socket": spec.socket,
         "stop_grace_ms": spec.stop_grace_ms,
-        "sockets_from": spec.sockets_from,
     }
 
 
