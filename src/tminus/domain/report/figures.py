@@ -1,0 +1,74 @@
+"""What figures mean beside the plan's limits, and how they are said. Must not judge a launch."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from tminus.domain.launch.event import LossMeasured, ReadingTaken
+from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
+from tminus.domain.readiness.verdict import Outcome
+from tminus.domain.report.loss import LaneCount, Loss
+from tminus.domain.watch.counts import BUCKETS_MS
+from tminus.domain.watch.judge import percent_of
+
+
+def judge_reading(reading: ReadingTaken, limits: Iterable[Limit]) -> Outcome:
+    """Whether a reading keeps the limits that hold for all classes together.
+
+    For display only: decisions are drawn from the counters over each limit's own window. Too few
+    requests are inconclusive, and so is a reading that no limit speaks about.
+    """
+    outcomes = [_kept(reading, limit) for limit in limits if limit.route_class == ALL_CLASSES]
+    for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
+        if outcome in outcomes:
+            return outcome
+    return Outcome.PASS if outcomes else Outcome.INCONCLUSIVE
+
+
+def reading_text(reading: ReadingTaken, before: ReadingTaken | None = None) -> str:
+    """`Error rate: 0.02 % ↑, p95 <= 20 ms, 300 req/s`, the arrow against `before`."""
+    if reading.error_ppm is None:
+        return "Error rate: no requests"
+    parts = [f"Error rate: {percent_of(reading.error_ppm)}{_trend(reading, before)}"]
+    parts.append(p95_text(reading.p95_ms))
+    parts.append(rate_text(reading.per_s_milli))
+    return ", ".join(parts)
+
+
+def p95_text(p95_ms: int | None) -> str:
+    """The upper edge of the histogram's bucket; None is beyond the last."""
+    return f"p95 > {BUCKETS_MS[-1]} ms" if p95_ms is None else f"p95 <= {p95_ms} ms"
+
+
+def rate_text(per_s_milli: int) -> str:
+    """`300 req/s`; one decimal where there is little traffic."""
+    few = 10_000
+    return f"{per_s_milli / 1000:.1f} req/s" if per_s_milli < few else f"{round(per_s_milli / 1000)} req/s"
+
+
+def loss_of_event(event: LossMeasured) -> Loss:
+    """The figure as the loss meter's own chapter says it."""
+    served = event.sent - event.failed - event.lost - event.cut
+    count = LaneCount(event.sent, served, event.failed, event.lost, event.cut)
+    return Loss(count, event.replayed, event.p99_before_tenths, event.p99_after_tenths)
+
+
+def _kept(reading: ReadingTaken, limit: Limit) -> Outcome:
+    if reading.error_ppm is None or reading.requests < max(limit.min_requests, 1):
+        return Outcome.INCONCLUSIVE
+    if limit.metric is Metric.ERROR_RATE:
+        return Outcome.PASS if reading.error_ppm <= limit.at_most else Outcome.FAIL
+    # Between two edges the next higher one decides, as it does for verdicts.
+    index = bisect_left(BUCKETS_MS, limit.at_most)
+    if index == len(BUCKETS_MS):
+        return Outcome.PASS
+    return (
+        Outcome.PASS if reading.p95_ms is not None and reading.p95_ms <= BUCKETS_MS[index] else Outcome.FAIL
+    )
+
+
+def _trend(reading: ReadingTaken, before: ReadingTaken | None) -> str:
+    if before is None or before.error_ppm is None or reading.error_ppm is None:
+        return ""
+    if reading.error_ppm == before.error_ppm:
+        return ""
+    return " ↑" if reading.error_ppm > before.error_ppm else " ↓"
