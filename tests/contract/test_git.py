@@ -294,7 +294,7 @@ def test_a_failing_command_shows_the_end_of_its_log_and_leaves_nothing(builder: 
 
 
 def test_a_command_that_cannot_be_run_is_a_failed_build(builder: Builder) -> None:
-    problem = builder.problem("no-such-program-anywhere")
+    problem = builder.problem("./no-such-program")
     assert problem.what == "the build command cannot be run: No such file or directory"
 
 

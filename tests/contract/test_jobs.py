@@ -271,7 +271,8 @@ def write_works(harness: SubprocessHarness, source: str) -> str:
     name = f"works_{harness.directory.name.replace('-', '_')}"
     body = textwrap.dedent(source) + "\nWORKS = {'work': work}\n"
     (harness.directory / f"{name}.py").write_text(body, encoding="utf-8")
-    harness.environment["PYTHONPATH"] = str(harness.directory)
+    already = harness.environment.get("PYTHONPATH", "")
+    harness.environment["PYTHONPATH"] = f"{harness.directory}:{already}".rstrip(":")
     sys.path.insert(0, str(harness.directory))
     try:
         __import__(name)
