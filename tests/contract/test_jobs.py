@@ -174,6 +174,7 @@ def test_a_recycled_pid_is_not_taken_for_the_job(harness: SubprocessHarness) -> 
         innocent.communicate(b"\n", timeout=10)
 
 
+@pytest.mark.slow
 def test_a_log_that_grows_too_long_is_cut_while_the_job_runs(harness: SubprocessHarness) -> None:
     harness.works_module = write_works(
         harness,
