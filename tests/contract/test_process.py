@@ -26,6 +26,8 @@ from tminus.testing.contract.runtime import (
     RuntimeHarness,
 )
 
+pytestmark = pytest.mark.slow  # real processes that start, die and are waited for
+
 VERSIONS = {1: "aa", 2: "bb"}
 
 

@@ -23,6 +23,8 @@ from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.supervision import ProgramSpec
 from tminus.testing.contract.supervision import SupervisionContract, SupervisionHarness
 
+pytestmark = pytest.mark.slow  # real processes that start, die and are waited for
+
 SCRIPT = 'for pid in "$@"; do kill "$pid"; done; sleep 1000 & sleep 1000 & wait'
 
 

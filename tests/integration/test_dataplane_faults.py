@@ -30,6 +30,7 @@ def distrust(made: Plane) -> Distrust:
     return made.router.read_router().distrust
 
 
+@pytest.mark.req("R8", "R9")
 def test_all_green_instances_killed_fail_only_what_was_in_flight(trying: Plane) -> None:
     with Load(trying.port) as load:
         pids = [trying.pid(name) for name in trying.names(Slot.GREEN)]
@@ -48,6 +49,7 @@ def test_all_green_instances_killed_fail_only_what_was_in_flight(trying: Plane) 
     assert {ask(trying.port)[1] for _ in range(10)} == {"blue"}
 
 
+@pytest.mark.req("R8", "R9")
 def test_green_that_fails_everything_is_latched_and_does_not_return(trying: Plane) -> None:
     with Load(trying.port) as load:
         failing_s = time.monotonic()
@@ -72,6 +74,7 @@ def test_a_few_requests_per_second_are_enough_to_latch(trying: Plane) -> None:
     assert load.report.lost <= 10
 
 
+@pytest.mark.req("R8", "R9")
 def test_green_that_turns_slow_is_latched(trying: Plane) -> None:
     with Load(trying.port) as load:
         trying.have_all(Slot.GREEN, "slow")
@@ -81,6 +84,7 @@ def test_green_that_turns_slow_is_latched(trying: Plane) -> None:
     assert ask(trying.port) == (200, "blue")
 
 
+@pytest.mark.req("R8", "R9")
 def test_a_silent_controller_loses_the_trial_within_its_lease(trying: Plane) -> None:
     trial = Route(Slot.BLUE, Slot.GREEN, 10_000, Watch.SHORT, generation=2, epoch=2)
     with Load(trying.port) as load:

@@ -32,6 +32,7 @@ def live(both: Plane) -> Plane:
     return both
 
 
+@pytest.mark.req("R6", "R26")
 def test_twenty_switches_under_load_lose_nothing_and_send_no_write_twice(live: Plane) -> None:
     with Load(live.port) as load:
         for number in range(20):
@@ -56,6 +57,7 @@ def test_a_share_is_split_as_written(live: Plane) -> None:
     assert load.report.losses == []
 
 
+@pytest.mark.req("R10")
 def test_counters_are_exact_to_the_request(live: Plane) -> None:
     live.router.write_route(Route(Slot.BLUE, Slot.GREEN, 5_000, generation=21, epoch=2))
     with Load(live.port, rate=500) as load:
@@ -69,6 +71,7 @@ def test_counters_are_exact_to_the_request(live: Plane) -> None:
         assert counts.within[-1] == counts.answers
 
 
+@pytest.mark.req("R10")
 def test_classes_and_the_meter_are_counted_apart(live: Plane) -> None:
     live.router.write_route(Route(Slot.BLUE, generation=22, epoch=2))
     for target, method in (

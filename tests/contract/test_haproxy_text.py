@@ -1,0 +1,123 @@
+"""HAProxy's configuration and route as text: what needs no HAProxy to be seen."""
+
+import pytest
+
+from tminus.adapters.haproxy import config, counting, route_text, trust
+from tminus.adapters.haproxy.console import Probe, table_keys
+from tminus.domain.launch.reading import Distrust
+from tminus.domain.launch.route import Route, Watch
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.route_class import RouteClass, Traffic
+from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts
+from tminus.ports.fault import Refused
+from tminus.ports.router import Hosting
+
+HOSTING = Hosting(
+    digest="sha256:1",
+    host="::",
+    port=80,
+    addresses={Slot.BLUE: ("127.0.0.1:1", "127.0.0.1:2"), Slot.GREEN: ("127.0.0.1:3",)},
+    health_path="/healthz",
+    route_classes=(
+        RouteClass("login", ("/login",), ("POST",)),
+        RouteClass("chat", ("/",), (), Traffic.WEBSOCKET),
+    ),
+    shift_lease_ms=1_000,
+    bake_lease_ms=60_000,
+    error_limit_ppm=50_000,
+    slow_limit_ms=300,
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "text"),
+    [
+        (Route(None), "none:none:0:0:0:0"),
+        (Route(Slot.BLUE, epoch=3), "blue:none:0:0:0:3"),
+        (Route(Slot.BLUE, Slot.GREEN, 1_000, Watch.SHORT, 7, 42), "blue:green:1000:1:7:42"),
+        (Route(None, Slot.GREEN, 10_000, Watch.PATIENT, 1, 1), "none:green:10000:2:1:1"),
+    ],
+)
+def test_a_route_is_one_value_and_back(route: Route, text: str) -> None:
+    assert route_text.to_text(route) == text
+    assert route_text.from_text(text) == route
+
+
+@pytest.mark.parametrize("text", ["", "blue", "blue:none:0:0:0", "red:none:0:0:0:0", "blue:none:x:0:0:0"])
+def test_what_is_no_route_is_not_read_as_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        route_text.from_text(text)
+
+
+def test_slots_start_expelled_and_admission_is_read_back() -> None:
+    text = config.render(HOSTING)
+    assert config.admitted_in(text) == frozenset()
+    for admitted in (frozenset({Slot.GREEN}), frozenset(Slot), frozenset[Slot]()):
+        text = config.with_admitted(text, admitted)
+        assert config.admitted_in(text) == admitted
+        assert text == config.render(HOSTING, admitted)
+
+
+def test_each_slot_has_the_other_as_its_net() -> None:
+    lines = config.render(HOSTING, [Slot.BLUE]).splitlines()
+    servers = [line.strip() for line in lines if line.startswith("  server ")]
+    assert servers == [
+        "server blue1 127.0.0.1:1",
+        "server blue2 127.0.0.1:2",
+        "server net_green1 127.0.0.1:3 no-check backup track be_green/green1",
+        "server green1 127.0.0.1:3 disabled",
+        "server net_blue1 127.0.0.1:1 no-check backup track be_blue/blue1",
+        "server net_blue2 127.0.0.1:2 no-check backup track be_blue/blue2",
+    ]
+
+
+def test_the_standalone_configuration_has_its_own_socket_and_nobody_to_listen_to() -> None:
+    text = config.render_standalone(HOSTING, Route(Slot.GREEN, epoch=1))
+    assert "  bind [::]:80" in text.splitlines()
+    assert "str(green:none:0:0:0:1)" in text
+    assert config.admitted_in(text) == {Slot.GREEN}
+    for word in ("stats socket", "map_str", "fd@", ".sock"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "a b:1", "x:1\n  server evil 1.1.1.1:1", ""])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    hosting = Hosting("d", "h", 1, {Slot.BLUE: (address,)}, "/", (), 1, 1, 1, 1)
+    with pytest.raises(Refused) as refusal:
+        config.render(hosting)
+    assert refusal.value.code == "router-config-rejected"
+
+
+def test_a_row_of_the_table_is_read_by_its_columns() -> None:
+    buckets = " ".join(f"gpc{counting.FIRST_BUCKET + i}={i}" for i in range(len(BUCKETS_MS)))
+    answer = (
+        "# table: st_class, type: string, size:4096, used:1\n"
+        "0x7f: key=green@7/login use=1 exp=5 shard=0 conn_cur=2 http_req_cnt=20"
+        f" gpc0=3 gpc1=17 gpc2=16 {buckets}\n\n"
+    )
+    # Of 20 requests 17 were answered and 2 are open: one has ended without any answer.
+    assert counting.class_counts(answer) == (
+        ClassCounts(Slot.GREEN, 7, "login", Counts(20, 4, 16, tuple(range(len(BUCKETS_MS))))),
+    )
+    assert table_keys("# table: st_class, used:0\n\n") == {}
+
+
+@pytest.mark.parametrize(
+    ("watch", "latch", "leases", "up", "expected"),
+    [
+        (Watch.SHORT, 0, (True, True), "green", Distrust.NONE),
+        (Watch.SHORT, 0, (False, True), "green", Distrust.LEASE),
+        (Watch.PATIENT, 0, (False, True), "green", Distrust.NONE),
+        (Watch.PATIENT, 0, (True, False), "green", Distrust.LEASE),
+        (Watch.SHORT, 1, (False, False), "green", Distrust.ERRORS),
+        (Watch.SHORT, 2, (True, True), "green", Distrust.SLOW),
+        (Watch.SHORT, 3, (True, True), "green", Distrust.DOWN),
+        (Watch.SHORT, 0, (True, True), "blue", Distrust.DOWN),
+        (Watch.NONE, 1, (False, False), "blue", Distrust.NONE),
+    ],
+)
+def test_distrust_follows_latch_lease_and_health_in_this_order(
+    watch: Watch, latch: int, leases: tuple[bool, bool], up: str, expected: Distrust
+) -> None:
+    probe = Probe("", "green", True, latch, leases, frozenset({up}), "")
+    assert trust.distrust(Route(Slot.BLUE, Slot.GREEN, 100, watch, 1, 1), probe) is expected
