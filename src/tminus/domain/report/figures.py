@@ -1,14 +1,17 @@
 """What figures mean beside the plan's limits, and how they are said. Must not judge a launch."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tminus.domain.launch.event import LossMeasured, ReadingTaken
+from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.loss import LaneCount, Loss
-from tminus.domain.watch.counts import BUCKETS_MS
-from tminus.domain.watch.judge import percent_of
+from tminus.domain.watch.counts import BUCKETS_MS, Sample
+from tminus.domain.watch.judge import PPM, counts_in_window, percent_of
+
+_P95 = 950  # per mille
 
 
 def judge_reading(reading: ReadingTaken, limits: Iterable[Limit]) -> Outcome:
@@ -32,6 +35,24 @@ def reading_text(reading: ReadingTaken, before: ReadingTaken | None = None) -> s
     parts.append(p95_text(reading.p95_ms))
     parts.append(rate_text(reading.per_s_milli))
     return ", ".join(parts)
+
+
+def slot_reading(
+    samples: Sequence[Sample], slot: Slot, generation: int, share_bp: int, window_ms: int
+) -> ReadingTaken | None:
+    """A slot's figures over the last `window_ms` of `samples` (oldest first); None without samples."""
+    counts = counts_in_window(samples, slot, generation, ALL_CLASSES, window_ms)
+    if counts is None:
+        return None
+    span_ms = max(1, min(window_ms, samples[-1].at_ms - samples[0].at_ms))
+    return ReadingTaken(
+        slot=slot,
+        share_bp=share_bp,
+        requests=counts.requests,
+        per_s_milli=counts.requests * 1_000_000 // span_ms,
+        error_ppm=counts.failures * PPM // counts.requests if counts.requests else None,
+        p95_ms=counts.quantile_ms(_P95),
+    )
 
 
 def p95_text(p95_ms: int | None) -> str:
