@@ -20,10 +20,10 @@ DAY_S = 86_400
 GIT_LIMIT_S = 30
 
 
-def make_repository(directory: Path) -> dict[str, str]:
+def make_repository(directory: Path, port: int = 8080) -> dict[str, str]:
     """Makes the repository in an empty or new directory; returns the commit of each tag.
 
-    Each release is a folder under `releases/` laid over the one before.
+    Each release is a folder under `releases/` laid over the one before; `port` is the public one in its plan.
 
     Raises:
         FileExistsError: something is in the directory.
@@ -33,16 +33,17 @@ def make_repository(directory: Path) -> dict[str, str]:
         raise FileExistsError(f"{directory} is not empty")
     _git(directory, 0, "init", "--quiet", "--initial-branch", "main")
     return {
-        tag: _commit(directory, tag, subject, FIRST_COMMIT_S + number * DAY_S)
+        tag: _commit(directory, tag, subject, FIRST_COMMIT_S + number * DAY_S, port)
         for number, (tag, subject) in enumerate(RELEASES.items())
     }
 
 
-def _commit(directory: Path, tag: str, subject: str, at_s: int) -> str:
+def _commit(directory: Path, tag: str, subject: str, at_s: int, port: int) -> str:
     shutil.copytree(
         HERE / "releases" / tag, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
-    plan = (HERE / "launch.yaml").read_text(encoding="utf-8").replace("@VERSION@", tag.removeprefix("v"))
+    plan = (HERE / "launch.yaml").read_text(encoding="utf-8")
+    plan = plan.replace("@VERSION@", tag.removeprefix("v")).replace("@PORT@", str(port))
     (directory / "launch.yaml").write_text(plan, encoding="utf-8")
     (directory / ".gitignore").write_text("__pycache__/\n/build.json\n/.tminus/\n", encoding="utf-8")
     for path in directory.rglob("*"):

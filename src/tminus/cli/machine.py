@@ -60,7 +60,7 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
         router_version=_router_version,
         open_files_limit=lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         free_bytes=_free_bytes,
-        port_free=_port_free,
+        port_free=port_is_free,
         now_ms=SystemClock().now_ms,
     )
 
@@ -77,7 +77,7 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(here).free
 
 
-def _port_free(host: str, port: int) -> bool:
+def port_is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

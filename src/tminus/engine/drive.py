@@ -1,7 +1,7 @@
 """The driver: observe, decide, protect, journal, perform. It may be killed at any instant and run again."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tminus.domain.codec import from_json, to_json
@@ -14,9 +14,8 @@ from tminus.engine.decide.tick import decide_tick
 from tminus.engine.observe import Observer
 from tminus.engine.perform import Performer
 from tminus.engine.ports import Ports
-from tminus.ports.clock import Clock
 from tminus.ports.fault import PortFault, Refused, Unknown
-from tminus.ports.journal import Draft, Lease, Order, Snapshot
+from tminus.ports.journal import Draft, Journal, Lease, Order, Shelf, Snapshot
 
 CLAIM_MS = 5 * SECOND_MS
 """A driver that is silent for so long may be replaced; the router's own lease protects until then."""
@@ -78,6 +77,11 @@ class Driver:
         return len(self._unwritten)
 
     @property
+    def seq(self) -> int:
+        """Sequence of the last event known to be in the journal."""
+        return self._seq
+
+    @property
     def observer(self) -> Observer:
         """The eyes of this driver."""
         return self._observer
@@ -95,7 +99,7 @@ class Driver:
         if lease is None:
             raise ClaimLostError(f"launch {self._launch} is driven by somebody else")
         self._lease, self._renewed_ms = lease, now_ms
-        self._state, self._seq = load_state(self._ports, self._launch)
+        self._state, self._seq = fold_launch(self._ports.journal, self._ports.shelf, self._launch)
         self._snapshot_seq = self._seq
         if self._state.phase in TERMINAL:
             return  # an ended launch takes no more events; it only waits to be closed
@@ -296,32 +300,17 @@ class Driver:
             return  # a snapshot only saves time
 
 
-def load_state(ports: Ports, launch: str) -> tuple[LaunchState, int]:
+def fold_launch(journal: Journal, shelf: Shelf, launch: str) -> tuple[LaunchState, int]:
     """The state of a launch and the sequence it is folded up to, from the newest snapshot on.
 
     Raises:
         PortFault: the journal does not answer or is corrupt.
         UnknownEventError: an event is not understood.
     """
-    snapshot = ports.shelf.snapshot(launch)
+    snapshot = shelf.snapshot(launch)
     start, after_seq = None, 0
     if snapshot is not None:
         start, after_seq = from_json(LaunchState, snapshot.state), snapshot.seq
-    records = ports.journal.read(launch, after_seq)
+    records = journal.read(launch, after_seq)
     entries = ((ev.decode(record.kind, record.version, record.body), record.at_ms) for record in records)
     return fold(entries, start), after_seq + len(records)
-
-
-def run_launch(driver: Driver, clock: Clock, on_tick: Callable[[Tick], None]) -> LaunchState:
-    """Ticks a claimed driver until its launch has ended, and releases it.
-
-    Raises:
-        ClaimLostError: another driver has taken over.
-    """
-    while True:
-        tick = driver.tick()
-        on_tick(tick)
-        if tick.ended:
-            driver.finish()
-            return tick.state
-        clock.wait_ms(tick.step.next_ms)

@@ -33,7 +33,6 @@ class Observer:
         self._launch = launch
         self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
         self._sampled_ms: int | None = None
-        self._hosting: str | None = None
         self._replayed = 0
         self._replayed_base: int | None = None
 
@@ -56,7 +55,7 @@ class Observer:
             jobs=jobs or {},
             jobs_read=jobs is not None,
             orders=tuple(orders),
-            hosting=self._hosting_digest(state.plan),
+            hosting=self._hosting_digest(state.plan) if state.phase is Phase.STAGING else None,
             replayed=self._count_replayed(state),
             journal_open=journal_open,
         )
@@ -90,13 +89,11 @@ class Observer:
         }
 
     def _hosting_digest(self, plan: Plan) -> str | None:
-        if self._hosting is None:
-            try:
-                addresses = self._ports.runtime.addresses(plan.run.instances)
-            except PortFault:
-                return None
-            self._hosting = hosting_for(plan, addresses).digest
-        return self._hosting
+        try:
+            addresses = self._ports.runtime.addresses(plan.run.instances)
+        except PortFault:
+            return None
+        return hosting_for(plan, addresses).digest
 
     def _sample(self, state: LaunchState, now_ms: int) -> None:
         if state.phase not in TRIAL and state.phase is not Phase.WATCHING:

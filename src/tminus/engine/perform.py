@@ -52,6 +52,9 @@ class Performer:
 
     def _start_slot(self, command: cmd.StartSlot, state: LaunchState) -> str:
         run = state.plan.run
+        if state.plan.adopt:
+            self._ports.runtime.adopt_slot(command.slot, state.plan.adopt, command.digest, run.health_path)
+            return "adopted as they run"
         environment = {
             **self._ports.environment,
             **dict(run.environment),

@@ -9,12 +9,12 @@ from tminus.ports.clock import Clock
 from tminus.ports.jobs import Jobs
 from tminus.ports.journal import Claims, Inbox, Journal, LaunchBook, SampleRing, Shelf
 from tminus.ports.router import Router
-from tminus.ports.runtime import Addressing, Runtime
+from tminus.ports.runtime import Addressing, Adoption, Runtime
 from tminus.ports.secrets import Secrets
 
 
-class SlotRuntime(Runtime, Addressing, Protocol):
-    """A runtime that also knows where its instances will answer."""
+class SlotRuntime(Runtime, Addressing, Adoption, Protocol):
+    """A runtime that also knows where its instances will answer, and takes over those that run."""
 
 
 @dataclass(frozen=True, slots=True)

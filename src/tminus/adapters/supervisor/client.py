@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tminus.adapters.supervisor import files, wire
+from tminus.adapters.supervisor.server import start_command
 from tminus.ports.fault import Unavailable, Unknown
 from tminus.ports.supervision import ProgramReading, ProgramSpec
 
-MODULE = "tminus.adapters.supervisor"
 CALL_LIMIT_S = 1.0
+_POLL_S = 0.02
 START_LIMIT_S = 5.0  # an interpreter on a busy machine; usually a tenth of a second
 # What an interpreter may need; the caller's secrets stay with the caller.
 _INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -82,10 +83,9 @@ class Supervisor:
         if self.running():
             return
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        command = [sys.executable, "-P", "-m", MODULE, "--directory", str(self._directory)]
         try:
             outcome = subprocess.run(
-                command,
+                start_command(self._directory),
                 cwd="/",
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -99,6 +99,12 @@ class Supervisor:
         if outcome.returncode:
             last = outcome.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise Unavailable("supervisor-failed", f"the supervisor did not start: {last}")
+        # Another one may have been quicker, and not yet be ready.
+        until_s = time.monotonic() + START_LIMIT_S
+        while not self.running():
+            if time.monotonic() >= until_s:
+                raise Unavailable("supervisor-failed", "the supervisor started, and does not answer")
+            time.sleep(_POLL_S)
 
     def _end(self, verb: str) -> None:
         if self.running():

@@ -352,17 +352,26 @@ def keeper_path(directory: Path, name: str) -> Path:
 
 
 def keeper_spec(directory: Path, name: str) -> ProgramSpec:
-    """The program that holds a second copy of a socket."""
+    """The program that holds a second copy of a socket, and starts a supervisor when this one is killed."""
+    path = keeper_path(directory, name)
     return ProgramSpec(
         name=f"{KEEPER}{name}",
-        argv=(sys.executable, "-I", "-S", keeper.__file__, str(keeper_path(directory, name)), "{fd}"),
-        environment={},
+        argv=(
+            *(sys.executable, "-I", "-S", keeper.__file__, str(path), "{fd}", str(directory)),
+            *start_command(directory),
+        ),
+        environment=dict(os.environ),
         directory="/",
         log=os.devnull,
         restart=True,
         socket=name,
         stop_grace_ms=0,
     )
+
+
+def start_command(directory: Path) -> tuple[str, ...]:
+    """What starts the supervisor of a directory."""
+    return (sys.executable, "-P", "-m", "tminus.adapters.supervisor", "--directory", str(directory))
 
 
 def _disk_fault(error: OSError) -> Unavailable:

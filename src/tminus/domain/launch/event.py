@@ -21,7 +21,12 @@ from tminus.domain.readiness.verdict import Outcome
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlanned:
-    """The launch exists. `generation` is the last one used by earlier launches of the service."""
+    """The launch exists.
+
+    Attributes:
+        generation: the last one used by earlier launches of the service.
+        fence: the highest fencing token that any of their drivers wrote to the router.
+    """
 
     kind: ClassVar[str] = "launch-planned"
     plan: Plan
@@ -33,6 +38,7 @@ class LaunchPlanned:
     stable_digest: str | None
     stable_version: str | None
     generation: int
+    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,17 @@ class InstanceRestarted:
 
 @dataclass(frozen=True, slots=True)
 class LossMeasured:
-    """What the loss meter found. Requests without a complete answer are lost; `cut` ended in the body."""
+    """What the loss meter found over the whole launch.
+
+    Attributes:
+        sent: requests whose fate is known; 0 when nothing was measured.
+        lost: got no complete header.
+        failed: answered with 500 or above.
+        cut: the header came, the body ended early.
+        replayed: requests of any client that the router's net sent a second time.
+        p99_before_tenths: 99th percentile before traffic moved, tenths of a millisecond, or None.
+        p99_after_tenths: the same from then on.
+    """
 
     kind: ClassVar[str] = "loss-measured"
     sent: int
@@ -246,8 +262,8 @@ class LossMeasured:
     failed: int
     cut: int
     replayed: int
-    p99_before_ms: int | None
-    p99_after_ms: int | None
+    p99_before_tenths: int | None
+    p99_after_tenths: int | None
 
 
 @dataclass(frozen=True, slots=True)

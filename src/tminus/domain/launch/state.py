@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from tminus.domain.canonical import digest_of
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import Command, StopSlot
 from tminus.domain.launch.phase import Phase
@@ -46,11 +47,13 @@ class LaunchState:
         commit: commit that the tag named then.
         stable: slot that serves when nothing is tried; None on a first launch.
         entered_ms: when the phase was entered, moved forward by holds.
+        cutover_ms: when traffic began to move, None before.
         step: index of the shift step, -1 before the first.
         step_ms: when the step's route was confirmed, moved forward by holds.
         confirmed: the intended route was read back from the router.
         tried: the candidate was given traffic under the present generation.
         generation: of the trial, or of the rest that ended it.
+        fence_before: highest fencing token of earlier launches of the service.
         artifact: digest of the candidate's artifact once it is built.
         reading_ms: when the last reading was journalled.
         critical_ok: critical paths passed through the router.
@@ -65,9 +68,11 @@ class LaunchState:
     stable_digest: str | None
     stable_version: str | None
     generation: int
+    fence_before: int
     t0_ms: int | None
     planned_ms: int
     entered_ms: int
+    cutover_ms: int | None = None
     phase: Phase = Phase.COUNTDOWN
     phase_why: str = ""
     epoch: int = 0
@@ -88,6 +93,11 @@ class LaunchState:
     alerts: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
     loss: ev.LossMeasured | None = None
+
+    @property
+    def fence(self) -> int:
+        """This driver's fencing token: above every earlier driver's, of this launch and of those before."""
+        return self.fence_before + self.epoch
 
     @property
     def steps_bp(self) -> tuple[int, ...]:
@@ -128,7 +138,10 @@ def planned(event: ev.LaunchPlanned, at_ms: int) -> LaunchState:
         stable_digest=event.stable_digest,
         stable_version=event.stable_version,
         generation=event.generation,
+        fence_before=event.fence,
         t0_ms=event.plan.t0_ms,
+        # What is adopted cannot be hashed from outside; its addresses name it.
+        artifact=digest_of(list(event.plan.adopt)) if event.plan.adopt else None,
         planned_ms=at_ms,
         entered_ms=at_ms,
     )
@@ -222,6 +235,7 @@ def _enter(state: LaunchState, event: ev.PhaseEntered, at_ms: int) -> LaunchStat
         phase=event.phase,
         phase_why=event.why,
         entered_ms=at_ms,
+        cutover_ms=at_ms if event.phase is Phase.CUTOVER else state.cutover_ms,
         # The rest that ends a trial has a generation of its own, so that whatever a stale controller
         # still writes for the trial is recognisably older.
         generation=state.generation + 1 if event.phase is Phase.ROLLING_BACK else state.generation,

@@ -161,6 +161,7 @@ class Plan:
         triggers: limits that act at once.
         targets: limits that must hold, with evidence, before a launch counts as verified.
         drain_deadline_ms: requests still on a slot so long after traffic left it are cut and counted.
+        adopt: host:port of instances that run already and are taken over as they are; nothing is built.
         hold_expiry_ms: a hold that nobody lifts ends in scrub or rollback after this time.
     """
 
@@ -188,6 +189,7 @@ class Plan:
     meter: Meter = field(default_factory=Meter)
     drain_deadline_ms: int = 30 * SECOND_MS
     hold_expiry_ms: int = 4 * HOUR_MS
+    adopt: tuple[str, ...] = ()
 
     @property
     def longest_window_ms(self) -> int:

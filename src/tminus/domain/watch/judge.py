@@ -95,7 +95,9 @@ def _enough_to_fail(limit: Limit, judged: int, bad: int) -> bool:
 
 
 def _named(limit: Limit) -> str:
-    return limit.name if limit.route_class == ALL_CLASSES else f"{limit.route_class} {limit.name}"
+    if limit.route_class == ALL_CLASSES or limit.route_class in limit.name:
+        return limit.name
+    return f"{limit.route_class} {limit.name}"
 
 
 def _sentence(limit: Limit, slot: Slot, judged: int, bad: int, counts: Counts) -> str:

@@ -1,6 +1,6 @@
 """Ports in memory over the physics: they behave as the real adapters do when nothing goes wrong."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tminus.domain.canonical import Json
@@ -65,6 +65,15 @@ class FakeRuntime:
             slot: tuple(f"127.0.0.1:{base + index}" for index in range(instances))
             for slot, base in zip(Slot, (9_100, 9_200), strict=True)
         }
+
+    def adopt_slot(self, slot: Slot, addresses: Sequence[str], digest: str, health_path: str) -> None:
+        """See `Adoption`."""
+        del health_path
+        place = self._physics.places[slot]
+        if place.instances and place.digest != digest:
+            raise Refused("slot-occupied", f"{slot.value} runs {place.digest}")
+        place.digest = digest
+        place.instances = [Instance(self._physics.now_ms) for _ in addresses]
 
     def _read(self, slot: Slot) -> SlotReading:
         place, now_ms = self._physics.places[slot], self._physics.now_ms

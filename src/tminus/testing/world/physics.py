@@ -91,10 +91,16 @@ class Physics:
         memory.route = route
         self.highest_epoch = max(self.highest_epoch, route.epoch)
         self.fence = max(self.fence, route.epoch)
-        self.renew(route)
+        self._grant(route)
 
     def renew(self, route: Route) -> None:
-        """Extends both leases of a generation."""
+        """Extends both leases of a generation; one that has lapsed stays lapsed until a route is written."""
+        if self.memory is not None and self.now_ms < self.memory.leases.get(
+            (route.generation, route.watch), 0
+        ):
+            self._grant(route)
+
+    def _grant(self, route: Route) -> None:
         if self.memory is not None and route.watch:
             for watch, length_ms in self.lease_ms.items():
                 self.memory.leases[route.generation, watch] = self.now_ms + length_ms

@@ -13,6 +13,7 @@ from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Limit, Metric, Trigger
 from tminus.domain.plan.plan import Lease, Plan, Run, Shift, Source, Stay
+from tminus.domain.report.loss import LaneCount, MeterReading
 from tminus.engine.drive import ClaimLostError, Driver, Tick
 from tminus.engine.ports import Ports
 from tminus.ports.fault import PortFault
@@ -133,7 +134,7 @@ class World:
             self.physics.committed = Route(stable)
             self.physics.start_router()
         event = ev.LaunchPlanned(
-            self.plan, digest_of(to_json(self.plan)), "c0ffee", "sim", candidate, stable, OLD, "1.0.0", 0
+            self.plan, digest_of(to_json(self.plan)), "c0ffee", "sim", candidate, stable, OLD, "1.0.0", 0, 0
         )
         kind, version, body = ev.encode(event)
         row = LaunchRow(LAUNCH, "sim", "production", START_MS, open=True)
@@ -264,8 +265,7 @@ class World:
         if work == "build":
             return {"digest": NEW}
         if work == "meter":
-            names = ("sent", "lost", "failed", "cut")
-            return {**dict.fromkeys(names, 0), "p99_before_ms": 1, "p99_after_ms": 1}
+            return to_json(MeterReading(START_MS, self.clock.now_ms(), LaneCount(sent=100, answered=100)))
         return {"passed": not self.scenario.smoke_fails, "targets": []}
 
     def _boot_ms(self, digest: str) -> int:

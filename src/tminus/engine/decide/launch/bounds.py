@@ -31,5 +31,8 @@ SMOKE_DEADLINE_MS = 5 * MINUTE_MS
 STAGING_SLACK_MS = 2 * MINUTE_MS
 """For everything in staging that has no deadline of its own: hosting, stopping leftovers, admission."""
 
+METER_LEAD_MS = 2 * SECOND_MS
+"""The meter runs so long before traffic moves, so that there is a before to compare with."""
+
 METER_DEADLINE_MS = 4 * 60 * MINUTE_MS
 """The loss meter covers cutover, bake and drain; longer series would only grow its file."""

@@ -10,10 +10,10 @@ from tminus.engine.decide.launch.ending import ending_commands, watching_command
 from tminus.engine.decide.launch.orders import take_orders
 from tminus.engine.decide.launch.progress import go_forward, note_readings
 from tminus.engine.decide.launch.protection import protect, trial_route
-from tminus.engine.decide.launch.staging import is_running_job, staging_need
+from tminus.engine.decide.launch.staging import is_running_job, needs_meter, staging_need
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on, rest_on, with_epoch
 from tminus.engine.decide.launch.waiting import waiting
-from tminus.engine.decide.launch.work import CRITICAL_PATHS, build_job, critical_paths_job
+from tminus.engine.decide.launch.work import CRITICAL_PATHS, build_job, critical_paths_job, meter_job
 from tminus.engine.decide.step import Keyed, Observation, Step
 
 
@@ -70,13 +70,13 @@ def _commands(state: LaunchState, seen: Observation) -> list[Keyed]:
 def _claim_router(state: LaunchState, seen: Observation) -> list[Keyed]:
     """Raises the router's fence to this driver's epoch without changing where requests go."""
     reading = seen.route_reading
-    if reading is None or reading.route.epoch >= state.epoch or state.phase in TERMINAL | ENDING:
+    if reading is None or reading.route.epoch >= state.fence or state.phase in TERMINAL | ENDING:
         return []
     if reading.route.candidate is not None and reading.route.generation != state.generation:
         return []
     if reading.distrust is not Distrust.NONE:
         return []
-    return [keyed(state, WriteRoute(with_epoch(reading.route, state.epoch)), f"claim-{state.epoch}")]
+    return [keyed(state, WriteRoute(with_epoch(reading.route, state.fence)), f"claim-{state.fence}")]
 
 
 def _trial_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
@@ -92,6 +92,8 @@ def _trial_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
             commands.append(CommitRoute(trial_route(state)))
     elif not state.confirmed and not reading.route.same_decision(trial_route(state)):
         commands.append(WriteRoute(trial_route(state)))
+    if state.stable is None and state.confirmed and needs_meter(state, seen):
+        commands.append(meter_job(state))
     if state.phase is Phase.VERIFYING and CRITICAL_PATHS not in state.jobs:
         commands.append(critical_paths_job(state))
     return [

@@ -14,6 +14,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import JobPhase, RouterReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.report.loss import loss_of, read_meter
 from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on, rest_on
@@ -112,21 +113,26 @@ def measure_loss(turn: Turn) -> None:
     if state.loss is not None:
         return
     ended = state.jobs.get(METER)
-    if ended is not None and ended.phase is JobPhase.DONE and isinstance(ended.result, dict):
-        turn.record(
-            ev.LossMeasured(
-                **{
-                    name: ended.result[name]
-                    for name in ("sent", "lost", "failed", "cut", "p99_before_ms", "p99_after_ms")
-                },
-                replayed=turn.observation.replayed,
-            )
-        )
+    if ended is not None and ended.phase is JobPhase.DONE:
+        turn.record(_figure(state, ended, turn.observation.replayed))
         return
     seen = turn.observation
     over = ended is not None or (seen.jobs_read and METER not in seen.jobs)
     if over and state.phase not in BEFORE_TRAFFIC | TRIAL:
         turn.record(ev.LossMeasured(0, 0, 0, 0, 0, None, None))
+
+
+def _figure(state: LaunchState, ended: ev.JobEnded, replayed: int) -> ev.LossMeasured:
+    loss = loss_of([read_meter(ended.result)], state.cutover_ms)
+    return ev.LossMeasured(
+        sent=loss.count.sent - loss.count.unfinished,
+        lost=loss.count.lost,
+        failed=loss.count.failed,
+        cut=loss.count.cut,
+        replayed=replayed,
+        p99_before_tenths=loss.p99_before_tenths,
+        p99_after_tenths=loss.p99_after_tenths,
+    )
 
 
 def has_ended(turn: Turn) -> bool:

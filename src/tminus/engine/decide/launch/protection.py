@@ -7,6 +7,7 @@ from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.times import format_duration
+from tminus.domain.watch.judge import percent_of
 from tminus.engine.decide.launch.bounds import MOST_RESTARTS
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
 
@@ -25,7 +26,7 @@ def protect(turn: Turn) -> None:
 def trial_route(state: LaunchState) -> Route:
     """The route that the present step asks for. A first launch has nobody to fall back to."""
     if state.stable is None:
-        return Route(state.candidate, generation=state.generation, epoch=state.epoch)
+        return Route(state.candidate, generation=state.generation, epoch=state.fence)
     patient = state.phase in (Phase.BAKING, Phase.PROMOTING)
     return Route(
         live=state.stable,
@@ -33,7 +34,7 @@ def trial_route(state: LaunchState) -> Route:
         candidate_bp=state.share_bp,
         watch=Watch.PATIENT if patient else Watch.SHORT,
         generation=state.generation,
-        epoch=state.epoch,
+        epoch=state.fence,
     )
 
 
@@ -66,6 +67,9 @@ def _router_fell_back(turn: Turn) -> None:
         return
     why = _fall(state, reading)
     if why is not None:
+        figures = turn.observation.judged.reading
+        if figures is not None and figures.error_ppm:
+            why = f"{why}; lately {percent_of(figures.error_ppm)} of {figures.requests} requests failed"
         turn.record(RouterFellBack(reading.distrust, why))
         turn.enter(Phase.ROLLING_BACK, why)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tminus.domain.launch.command import AdmitSlot, CommitRoute, HostRouter, StartJob, StartSlot, StopSlot
 from tminus.domain.launch.reading import RouterReading, SlotReading
 from tminus.domain.launch.state import LaunchState
+from tminus.engine.decide.launch.bounds import METER_LEAD_MS
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.turn import is_at_rest_on, rest_on
 from tminus.engine.decide.launch.work import METER, SMOKE, meter_job, smoke_job
@@ -87,9 +88,21 @@ def _router_need(state: LaunchState, candidate: SlotReading, reading: RouterRead
 
 
 def _meter_need(state: LaunchState, seen: Observation) -> Need | None:
-    if state.plan.meter.rate_per_s == 0 or METER in seen.jobs or METER in state.jobs:
+    # Nobody answers before a first launch; its meter starts once traffic has been sent somewhere.
+    if state.stable is None or not (state.plan.meter.rate_per_s and METER not in state.jobs):
         return None
-    return Need("the loss meter", keyed(state, meter_job(state)))
+    start = keyed(state, meter_job(state))
+    if METER not in seen.jobs:
+        return Need("the loss meter", start)
+    attempt = state.commands.get(start.key)
+    if attempt is not None and seen.now_ms - attempt.last_ms < METER_LEAD_MS:
+        return Need("the loss meter to see what is normal")
+    return None
+
+
+def needs_meter(state: LaunchState, seen: Observation) -> bool:
+    """Whether the plan wants a loss meter and none was started."""
+    return bool(state.plan.meter.rate_per_s) and METER not in seen.jobs and METER not in state.jobs
 
 
 def is_running_job(seen: Observation, command: object) -> bool:

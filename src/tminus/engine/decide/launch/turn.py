@@ -52,7 +52,7 @@ class Turn:
 
 def rest_on(state: LaunchState, slot: Slot | None) -> Route:
     """The route that sends everything to `slot`, or nowhere."""
-    return Route(slot, generation=state.generation, epoch=state.epoch)
+    return Route(slot, generation=state.generation, epoch=state.fence)
 
 
 def is_at_rest_on(reading: RouterReading, slot: Slot | None) -> bool:

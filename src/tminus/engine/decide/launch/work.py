@@ -44,8 +44,7 @@ def meter_job(state: LaunchState) -> StartJob:
     """Sends numbered requests through the router until it is stopped."""
     plan = state.plan
     arguments: Json = {
-        "host": plan.listen.host,
-        "port": plan.listen.port,
+        "url": f"http://{plan.listen.host}:{plan.listen.port}",
         "path": plan.meter.path or plan.run.health_path,
         "post_path": plan.meter.post_path,
         "post_body": plan.meter.post_body,

@@ -1,0 +1,218 @@
+"""Enters a launch: what serves now, what is asked for, and every reason not to begin, all at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tminus.domain.launch import event as ev
+from tminus.domain.launch.slot import Slot
+from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.times import format_utc
+from tminus.domain.problem import Problem, ProblemError
+from tminus.engine.drive import fold_launch
+from tminus.ports.artifacts import Releases
+from tminus.ports.fault import PortFault, Refused
+from tminus.ports.journal import Draft, Journal, LaunchBook, LaunchRow, Shelf
+from tminus.ports.secrets import Secrets
+
+_SHOWN_PATHS = 5  # of a dirty tree: enough to recognise it
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves in an environment, told by the launches before.
+
+    `generation` and `fence` are the last ones any of them used.
+    """
+
+    slot: Slot | None = None
+    digest: str | None = None
+    version: str | None = None
+    generation: int = 0
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A launch that is asked for.
+
+    Attributes:
+        plan: with `source.repository` as an absolute path.
+        plan_digest: of the plan as it was written.
+        by: principal id of whoever asks.
+        at_ms: now.
+        allow_dirty_tree: launch although the repository has uncommitted changes, which are not launched.
+    """
+
+    plan: Plan
+    plan_digest: str
+    by: str
+    at_ms: int
+    allow_dirty_tree: bool = False
+
+
+def serving_now(journal: Journal, shelf: Shelf, rows: Sequence[LaunchRow]) -> Serving:
+    """What serves after these launches of one service and environment, oldest first.
+
+    Raises:
+        PortFault: the journal does not answer or is corrupt.
+    """
+    if not rows:
+        return Serving()
+    state, _ = fold_launch(journal, shelf, rows[-1].launch)
+    if state.ended_well:
+        return Serving(state.candidate, state.artifact, state.plan.version, state.generation, state.fence)
+    return Serving(state.stable, state.stable_digest, state.stable_version, state.generation, state.fence)
+
+
+def open_launch(
+    request: Request,
+    journal: Journal,
+    shelf: Shelf,
+    book: LaunchBook,
+    releases: Releases,
+    secrets: Secrets,
+) -> LaunchRow:
+    """Enters the launch in the book, or says everything that stands against it.
+
+    Raises:
+        ProblemError: one or more of `launch-running`, `plan-edited`, `tag-missing`, `tag-not-annotated`,
+            `dirty-tree`, `secret-missing`, `window-closed`.
+        PortFault: the journal does not answer.
+    """
+    plan = request.plan
+    rows = book.launches(plan.service, plan.environment)
+    running = [row for row in rows if row.open]
+    if running:
+        raise ProblemError(_already(request, fold_launch(journal, shelf, running[-1].launch)[0], running[-1]))
+    commit, problems = _release_problems(request, releases)
+    problems += [*_secret_problems(plan, secrets), *_window_problems(request)]
+    if problems:
+        raise ProblemError(*problems)
+    row = LaunchRow(_name(request, rows), plan.service, plan.environment, request.at_ms, open=True)
+    kind, version, body = ev.encode(_planned(request, commit, serving_now(journal, shelf, rows)))
+    try:
+        book.open_launch(row, [Draft(kind, version, request.at_ms, body)])
+    except Refused as fault:
+        raise ProblemError(
+            Problem(fault.code, fault.why, plan.service, "one launch at a time", f"tminus log {plan.service}")
+        ) from fault
+    return row
+
+
+def _planned(request: Request, commit: str, serving: Serving) -> ev.LaunchPlanned:
+    return ev.LaunchPlanned(
+        plan=request.plan,
+        plan_digest=request.plan_digest,
+        commit=commit,
+        by=request.by,
+        candidate=Slot.BLUE if serving.slot is None else serving.slot.other,
+        stable=serving.slot,
+        stable_digest=serving.digest,
+        stable_version=serving.version,
+        generation=serving.generation,
+        fence=serving.fence,
+    )
+
+
+def _name(request: Request, rows: Sequence[LaunchRow]) -> str:
+    base = f"{request.plan.service}-{request.plan.version}"
+    taken = {row.launch for row in rows}
+    names = (base if number == 1 else f"{base}-{number}" for number in range(1, len(rows) + 2))
+    return next(name for name in names if name not in taken)
+
+
+def _already(request: Request, state: LaunchState, row: LaunchRow) -> Problem:
+    plan = request.plan
+    same_release = state.plan.version == plan.version
+    if same_release and state.plan_digest != request.plan_digest:
+        return Problem(
+            "plan-edited",
+            f"the plan of {row.launch} was edited while that launch is {state.phase.value}",
+            plan.service,
+            "a launch runs with the plan it was entered with; nothing of the edit takes effect",
+            "undo the edit, use `tminus hold` or `tminus slip`, or abort and launch again",
+        )
+    return Problem(
+        "launch-running",
+        f"{row.launch} is {state.phase.value} since {format_utc(state.entered_ms)}",
+        f"{plan.service} in {plan.environment}",
+        "one launch of a service and environment at a time",
+        f"tminus log {row.launch} --follow, or tminus abort {row.launch}",
+    )
+
+
+def _release_problems(request: Request, releases: Releases) -> tuple[str, list[Problem]]:
+    plan = request.plan
+    if plan.adopt:
+        return "", []
+    where = f"{plan.source.tag} of {plan.source.repository}"
+    problems = []
+    commit = ""
+    try:
+        tag = releases.read_tag(plan.source.tag)
+        commit = tag.commit
+        if not tag.annotated:
+            problems.append(
+                Problem(
+                    "tag-not-annotated",
+                    f"{plan.source.tag} is a lightweight tag",
+                    where,
+                    "an annotated tag says who released what and when",
+                    f'git tag --annotate --force {plan.source.tag} --message "{plan.service} {plan.version}"',
+                )
+            )
+        dirty = () if request.allow_dirty_tree else releases.dirty_paths()
+        if dirty:
+            problems.append(_dirty(plan, dirty))
+    except PortFault as fault:
+        fix = f'git tag --annotate {plan.source.tag} --message "{plan.service} {plan.version}"'
+        problems.append(Problem(fault.code, fault.why, where, "", fix if fault.code == "tag-missing" else ""))
+    return commit, problems
+
+
+def _dirty(plan: Plan, dirty: Sequence[str]) -> Problem:
+    shown = ", ".join(dirty[:_SHOWN_PATHS]) + (" …" if len(dirty) > _SHOWN_PATHS else "")
+    return Problem(
+        "dirty-tree",
+        f"{len(dirty)} uncommitted path{'s' if len(dirty) > 1 else ''}: {shown}",
+        str(Path(plan.source.repository)),
+        "what is not committed is not launched, and the plan must be the one that was reviewed",
+        "commit or stash them, or launch with --allow-dirty-tree",
+    )
+
+
+def _secret_problems(plan: Plan, secrets: Secrets) -> list[Problem]:
+    problems = []
+    for name, ref in plan.run.secrets:
+        try:
+            secrets.resolve(ref)
+        except PortFault as fault:
+            problems.append(
+                Problem(
+                    fault.code, fault.why, f"run.secrets.{name}", "", f"provide {ref.text()} and launch again"
+                )
+            )
+    return problems
+
+
+def _window_problems(request: Request) -> list[Problem]:
+    window = request.plan.window
+    if window is None or request.at_ms < window.closes_ms:
+        return []
+    return [
+        Problem(
+            "window-closed",
+            f"the deployment window closed at {format_utc(window.closes_ms)}",
+            request.plan.service,
+            "a launch outside its window is refused",
+            "set `window` and `t0` in launch.yaml",
+        )
+    ]
+
+
+def with_repository(plan: Plan, directory: Path) -> Plan:
+    """The plan with its repository as an absolute path, `directory` being that of its file."""
+    repository = (directory / plan.source.repository).absolute().resolve()
+    return replace(plan, source=replace(plan.source, repository=str(repository)))

@@ -1,0 +1,224 @@
+"""The only composition root: which adapter stands behind which port. Nothing else builds one."""
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tminus.adapters.clock.system_clock import SystemClock
+from tminus.adapters.database.store import Store, sqlite_store
+from tminus.adapters.haproxy.capabilities import CAPABILITIES
+from tminus.adapters.haproxy.router import HaproxyRouter
+from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
+from tminus.adapters.process.runtime import ProcessRuntime
+from tminus.adapters.seal.head import HeadSeal
+from tminus.adapters.seal.key import SealKey
+from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.adapters.supervisor.client import Supervisor
+from tminus.domain.problem import Problem, ProblemError
+from tminus.engine.ports import Ports
+from tminus.ports.clock import Clock
+from tminus.ports.fault import PortFault, Refused
+from tminus.ports.journal import LaunchRow
+from tminus.ports.router import RouterCapabilities
+
+HOME_VARIABLE = "TMINUS_HOME"
+
+INSTANCE_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+"""What an instance inherits; everything else it needs stands in the plan."""
+
+ROUTERS: Mapping[str, RouterCapabilities] = {CAPABILITIES.name: CAPABILITIES}
+"""What each router can do, by the name a plan calls it."""
+
+
+def home_path(environment: Mapping[str, str]) -> Path:
+    """Where tminus keeps its state: TMINUS_HOME, else the user's state directory."""
+    if environment.get(HOME_VARIABLE):
+        return Path(environment[HOME_VARIABLE])
+    state = environment.get("XDG_STATE_HOME")
+    base = Path(state) if state else Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
+    return base / "tminus"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Everything that tminus keeps on this machine, in one folder readable by its owner only.
+
+    Attributes:
+        root: the folder.
+        environment: of this process; adapters take from it what they need, by name.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+
+    @cached_property
+    def store(self) -> Store:
+        """The journal and what stands beside it.
+
+        Raises:
+            Refused: `journal-corrupt`, `journal-newer`, `journal-foreign`.
+            Unavailable: it cannot be opened now.
+        """
+        self.make()
+        return sqlite_store(self.root / "journal" / "journal.db")
+
+    @cached_property
+    def seal(self) -> HeadSeal:
+        """Signs the heads of journals, apart from the database."""
+        self.make()
+        return HeadSeal(SealKey(self.root / "keys" / "seal.pem"), self.root / "heads")
+
+    @cached_property
+    def jobs(self) -> SubprocessJobs:
+        """Long work."""
+        secrets = ReferenceSecrets(self.environment, Path.cwd())
+        return SubprocessJobs(self.root / "jobs", self.environment, secrets)
+
+    def make(self) -> None:
+        """Makes the folder where it is missing.
+
+        Raises:
+            ProblemError: `home-not-private` or `home-unwritable`.
+        """
+        try:
+            for part in ("", "journal", "keys", "heads", "drivers", "artifacts", "services"):
+                (self.root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProblemError(
+                Problem(
+                    "home-unwritable",
+                    f"tminus cannot keep its state: {error.strerror}",
+                    str(self.root),
+                    "journal, artifacts and sockets live there",
+                    f"make the folder writable, or set {HOME_VARIABLE} to one that is",
+                )
+            ) from error
+        mode = stat.S_IMODE(self.root.stat().st_mode)
+        if mode & 0o022:
+            raise ProblemError(
+                Problem(
+                    "home-not-private",
+                    "others may write where tminus keeps its state",
+                    str(self.root),
+                    "whoever writes there can change what is deployed",
+                    f"chmod 700 {self.root}",
+                )
+            )
+
+    def service_directory(self, service: str, environment: str) -> Path:
+        """State of one service in one environment."""
+        return self.root / "services" / f"{service}-{environment}"
+
+    def supervisor(self, service: str, environment: str) -> Supervisor:
+        """The supervisor of a service."""
+        return Supervisor(self.service_directory(service, environment))
+
+    def runtime(self, service: str, environment: str) -> ProcessRuntime:
+        """The runtime of a service."""
+        directory = self.service_directory(service, environment)
+        supervisor = self.supervisor(service, environment)
+        return ProcessRuntime(supervisor, self.root / "artifacts", directory / "slots")
+
+    def router(self, service: str, environment: str) -> HaproxyRouter:
+        """The router of a service."""
+        supervisor = self.supervisor(service, environment)
+        directory = self.service_directory(service, environment)
+        return HaproxyRouter(supervisor, supervisor, directory / "router")
+
+    def holds_port(self, service: str, environment: str) -> bool:
+        """Whether the service's own router runs, and so holds its public address."""
+        supervisor = self.supervisor(service, environment)
+        try:
+            return bool(supervisor.running()) and "router" in supervisor.programs()
+        except PortFault:
+            return False
+
+    def driver_socket(self, launch: str) -> Path:
+        """Where the driver of a launch listens for orders."""
+        return self.root / "drivers" / f"{launch[-24:]}.sock"
+
+    def ports(self, row: LaunchRow, clock: Clock | None = None, directory: Path | None = None) -> Ports:
+        """Everything the driver of a launch talks to.
+
+        Args:
+            row: the launch.
+            clock: the driver's own, when orders should be able to wake it.
+            directory: of the plan; secrets from files and commands start there.
+        """
+        store = self.store
+        instance = {name: self.environment[name] for name in INSTANCE_VARIABLES if name in self.environment}
+        return Ports(
+            clock=clock or SystemClock(),
+            journal=store.journal,
+            book=store.book,
+            claims=store.claims,
+            inbox=store.inbox,
+            shelf=store.shelf,
+            ring=store.ring,
+            runtime=self.runtime(row.service, row.environment),
+            router=self.router(row.service, row.environment),
+            jobs=self.jobs,
+            secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
+            # Bytecode written into an artifact would change what its digest stands for.
+            environment={**instance, "PYTHONDONTWRITEBYTECODE": "1"},
+            job_defaults={"build": {"artifacts_directory": str(self.root / "artifacts")}},
+        )
+
+    def close(self) -> None:
+        """Closes the journal where it was opened."""
+        with suppress(KeyError):
+            self.__dict__["store"].close()
+
+
+def open_home(root: Path | None = None, environment: Mapping[str, str] | None = None) -> Home:
+    """The home of this user, or the one at `root`. Nothing is made before it is needed."""
+    variables = os.environ if environment is None else environment
+    return Home((root or home_path(variables)).absolute(), dict(variables))
+
+
+def find_launch(home: Home, name: str | None, plan_file: Path = Path("launch.yaml")) -> LaunchRow:
+    """The launch of that id, the newest of that service, or the newest of the plan in this folder.
+
+    Raises:
+        ProblemError: `launch-not-found`.
+    """
+    rows = home.store.book.launches()
+    wanted = name or _service_of(plan_file)
+    found = [row for row in rows if wanted is None or wanted in (row.launch, row.service)]
+    if found:
+        return found[-1]
+    known = ", ".join(sorted({row.service for row in rows})) or "none yet"
+    raise ProblemError(
+        Problem(
+            "launch-not-found",
+            f"there is no launch of {wanted!r}" if wanted else "nothing was launched yet",
+            str(home.root),
+            f"launched here: {known}",
+            "name a service or a launch, or run `tminus launch`",
+        )
+    )
+
+
+def _service_of(plan_file: Path) -> str | None:
+    if not plan_file.exists():
+        return None
+    from tminus.plan.load import load_plan  # noqa: PLC0415 - pydantic is loaded where a plan is read
+
+    try:
+        return load_plan(plan_file).plan.service
+    except ProblemError:
+        return None
+
+
+def refuse_missing_home(home: Home) -> None:
+    """For verbs that only read: an empty home is told instead of made.
+
+    Raises:
+        Refused: `journal-missing`.
+    """
+    if not (home.root / "journal" / "journal.db").exists():
+        raise Refused("journal-missing", f"there is no journal in {home.root}")
