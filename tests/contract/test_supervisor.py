@@ -72,9 +72,14 @@ class DaemonHarness(SupervisionHarness):
         os.kill(self._recorded(name).pid, signal.SIGKILL)
 
     def kill_supervisor(self) -> None:
-        pid = self.supervision().running()
-        os.kill(pid, signal.SIGKILL)
-        settle(lambda: self.supervision().running() == 0)
+        self.signal_supervisor(signal.SIGKILL)
+
+    def signal_supervisor(self, number: signal.Signals) -> None:
+        """Returns once it has ended; another may have been started meanwhile."""
+        supervisor = identify(self.supervision().running())
+        assert supervisor is not None
+        os.kill(supervisor.pid, number)
+        settle(lambda: not alive(supervisor))
 
     def settle(self, condition: Callable[[], bool]) -> None:
         settle(condition)
@@ -257,6 +262,28 @@ def test_a_dead_keeper_is_replaced_and_never_shown(daemon: DaemonHarness) -> Non
     assert daemon.supervision().programs() == {}
 
 
+def test_a_killed_supervisor_is_started_again_though_nobody_calls(daemon: DaemonHarness) -> None:
+    """Between launches no controller may look for months."""
+    host, port = daemon.address()
+    daemon.sockets().hold_socket("s", host, port)
+    daemon.supervision().keep([daemon.program("a", socket="s")])
+    first = daemon.supervision().running()
+    daemon.kill_supervisor()
+    daemon.settle(lambda: daemon.supervision().running() not in {0, first})
+    assert daemon.processes(KEEPER) == 1
+    assert daemon.processes("a") == 3
+
+
+def test_a_supervisor_that_ended_in_order_is_not_started_again(daemon: DaemonHarness) -> None:
+    host, port = daemon.address()
+    daemon.sockets().hold_socket("s", host, port)
+    daemon.signal_supervisor(signal.SIGTERM)
+    ended_s = time.monotonic()
+    daemon.settle(lambda: time.monotonic() - ended_s > 0.5)
+    assert daemon.supervision().running() == 0
+    assert daemon.connects(host, port)
+
+
 def test_leaving_frees_a_port_that_no_program_serves(daemon: DaemonHarness) -> None:
     host, port = daemon.address()
     daemon.sockets().hold_socket("s", host, port)
@@ -267,8 +294,11 @@ def test_leaving_frees_a_port_that_no_program_serves(daemon: DaemonHarness) -> N
 def test_a_socket_that_nobody_holds_any_more_is_bound_again(daemon: DaemonHarness) -> None:
     host, port = daemon.address()
     daemon.sockets().hold_socket("s", host, port)
-    daemon.kill_supervisor()
+    # Stopped first, or it would start another keeper at once.
+    supervisor = daemon.supervision().running()
+    os.kill(supervisor, signal.SIGSTOP)
     daemon.kill(f"{KEEPER}s")
+    os.kill(supervisor, signal.SIGKILL)
     daemon.settle(lambda: not daemon.connects(host, port))
     daemon.supervision().ensure_running()
     assert daemon.connects(host, port)

@@ -3,14 +3,13 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tminus.adapters.supervisor import files, wire
-from tminus.adapters.supervisor.server import start_command
+from tminus.adapters.supervisor.command import start_command
 from tminus.ports.fault import Unavailable, Unknown
 from tminus.ports.supervision import ProgramReading, ProgramSpec
 

@@ -1,6 +1,6 @@
 """A second holder of one listening socket, that also brings a killed supervisor back.
 
-Run as a file of its own with nothing but the standard library: `python -I -S keeper.py PATH FD DIR COMMAND...`.
+Run as a file of its own with nothing but the standard library: `python -I -S keeper.py PATH FD DIR COMMAND`.
 Whoever may connect to the UNIX socket PATH is handed a copy of the listening socket. COMMAND starts the
 supervisor of DIR; it is run when a supervisor has ended without tidying up, so never after an orderly end.
 """
@@ -46,8 +46,12 @@ def _revive(directory: str, command: list[str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         fcntl.flock(lock, fcntl.LOCK_UN)
         wanted = os.path.exists(f"{directory}/{SUPERVISOR_SOCKET}")  # noqa: PTH110 - as above
-        if not wanted or os.spawnve(os.P_WAIT, command[0], command, environment) != 0:
+        if not wanted or _run(command, environment) != 0:
             time.sleep(AGAIN_S)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    return os.spawnve(os.P_WAIT, command[0], command, environment)  # noqa: S606 - `subprocess` is large, and the command our own
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tminus.adapters.supervisor import files, keeper, listener, program, record, wire
+from tminus.adapters.supervisor.command import start_command
 from tminus.adapters.supervisor.identity import marked, signal_group
 from tminus.adapters.supervisor.listener import Held
 from tminus.adapters.supervisor.program import Program
@@ -367,11 +368,6 @@ def keeper_spec(directory: Path, name: str) -> ProgramSpec:
         socket=name,
         stop_grace_ms=0,
     )
-
-
-def start_command(directory: Path) -> tuple[str, ...]:
-    """What starts the supervisor of a directory."""
-    return (sys.executable, "-P", "-m", "tminus.adapters.supervisor", "--directory", str(directory))
 
 
 def _disk_fault(error: OSError) -> Unavailable:
