@@ -1,7 +1,5 @@
 """Feeds a view from the journal: while this process drives, or while another one does."""
 
-import sys
-
 from tminus.adapters.clock.system_clock import SystemClock
 from tminus.cli.view import View
 from tminus.domain.launch.phase import TERMINAL
@@ -31,7 +29,7 @@ class Follower:
 
     def on_defect(self, text: str) -> None:
         """A traceback of the driver in this process."""
-        sys.stderr.write(text + "\n")
+        self._view.remark(text)
 
     def catch_up(self) -> None:
         """Shows what was journalled after the last tick."""

@@ -112,7 +112,13 @@ def find_open(home: Home, file: Path) -> LaunchRow:
 
 def see_through(home: Home, row: LaunchRow, by: str, *, plain: bool, as_json: bool) -> int:
     """Drives the launch here, or looks on while an agent does; the exit code tells how it ended."""
-    view = choose_view(row.launch, plain=plain, as_json=as_json, stream=sys.stdout)
+    view = choose_view(
+        row.launch,
+        plain=plain,
+        as_json=as_json,
+        stream=sys.stdout,
+        samples=lambda since_ms: home.store.ring.samples(row.launch, since_ms),
+    )
     follower = Follower(home, row, view)
     with view:
         if agent_runs(home):

@@ -119,7 +119,7 @@ def _renewals(state: LaunchState, seen: Observation) -> tuple[Command, ...]:
 def _next_ms(state: LaunchState, now_ms: int) -> int:
     if state.phase in TERMINAL:
         return REST_TICK_MS
-    if state.phase is Phase.COUNTDOWN:
+    if state.phase is Phase.COUNTDOWN and state.artifact is not None:
         return REST_TICK_MS if state.t0_ms is None else max(1, min(REST_TICK_MS, state.t0_ms - now_ms))
     if state.phase is Phase.WATCHING and (state.retired or state.stable is None):
         return REST_TICK_MS
