@@ -48,13 +48,13 @@ def main() -> int:
     users = None
     ended: dict[str, int] = {}
     try:
-        for tag in EXPECTED:
+        for tag, expected in EXPECTED.items():
             git("checkout", "--quiet", tag)
             launch = start_launch(flags, environment)
             if users is None:
                 users = start_users(port, launch)
             ended[tag] = launch.wait()
-            if ended[tag] != EXPECTED[tag]:
+            if ended[tag] != expected:
                 break
     finally:
         load = stop_users(users)

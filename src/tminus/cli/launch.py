@@ -120,6 +120,7 @@ def see_through(home: Home, row: LaunchRow, by: str, *, plain: bool, as_json: bo
         samples=lambda since_ms: home.store.ring.samples(row.launch, since_ms),
     )
     follower = Follower(home, row, view)
+    state: LaunchState | None
     with view:
         if agent_runs(home):
             poke(agent_socket(home))

@@ -78,6 +78,7 @@ def _free_bytes(folder: Path) -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
+    """Whether (host, port) can be listened on; raises OSError when the host is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
