@@ -1,5 +1,6 @@
 """One picture of a launch for a terminal of a given size. Pure: the same look gives the same rows."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ LEAST_COLUMNS, LEAST_ROWS = 60, 14
 """Below this the picture is cut off at the right and the bottom."""
 
 _SHORT_DIGEST = 8
+_LABEL = 10  # columns of the words at the left of what is said
+_WAITING_ROWS = 2
 _FORWARD = (
     Phase.COUNTDOWN,
     Phase.STAGING,
@@ -49,6 +52,7 @@ class Look:
         router: its reading, why there is none, or None while somebody else drives.
         slots: the same.
         waiting: what the launch waits for; None while somebody else drives.
+        owner: the driver, as the journal names it.
         readings: figures of the slots that have any.
         lines: the log so far.
         loss: the loss meter's figure so far, empty without one.
@@ -62,6 +66,7 @@ class Look:
     router: RouterReading | FaultReading | None = None
     slots: Mapping[Slot, SlotReading] | FaultReading | None = None
     waiting: Waiting | None = None
+    owner: str = ""
     readings: Mapping[Slot, ReadingTaken] = field(default_factory=dict)
     lines: Sequence[LogLine] = ()
     loss: str = ""
@@ -84,7 +89,9 @@ def frame(look: Look, columns: int, rows: int) -> list[Text]:
 def _head(look: Look, columns: int) -> Iterator[Text]:
     state, plan = look.state, look.state.plan
     name = f" {plan.service} {plan.version} → {plan.environment}"
+    with_id = f"{name}  {look.launch}"
     clock = f"{format_utc_clock(look.now_ms)} UTC  {_since_t0(look)} "
+    name = with_id if len(with_id) + len(clock) < columns else name
     gap = max(1, columns - len(name) - len(clock))
     yield Text(f"{name}{' ' * gap}{clock}", style="bold reverse")
     yield _strip(state)
@@ -96,7 +103,7 @@ def _since_t0(look: Look) -> str:
     t0_ms = state.t0_ms
     if t0_ms is None:
         if state.phase is Phase.COUNTDOWN:
-            return "T-?"
+            return "T-0 when ready"
         began = (line.at_ms for line in look.lines if line.depth == 0 and line.text.startswith("Deploy to"))
         t0_ms = next(began, state.planned_ms)
     offset_s = (look.now_ms - t0_ms) // 1000
@@ -239,7 +246,7 @@ def _figures(look: Look) -> Iterator[Text]:
 _SIGNS = {
     Outcome.PASS: ("✓ within limits", "green"),
     Outcome.FAIL: ("✗ beyond the limit", "bold red"),
-    Outcome.INCONCLUSIVE: ("too few requests to judge", "yellow"),
+    Outcome.INCONCLUSIVE: ("too few to judge", "yellow"),
 }
 
 
@@ -261,6 +268,8 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
         yield from _waiting(look.waiting, look.now_ms, columns)
     elif look.waiting is not None and look.waiting.unblock:
         yield Text(f" run      {look.waiting.unblock}")
+    elif look.waiting is None and look.state.phase not in TERMINAL:
+        yield Text(f" driven   by {_clean(look.owner) or 'nobody yet'}; `tminus why` says what it waits for")
     if look.state.loss is not None and look.state.loss.sent:
         yield Text(f" loss     {loss_of_event(look.state.loss).text()}")
     elif look.loss:
@@ -268,20 +277,17 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
 
 
 def _waiting(waiting: Waiting, now_ms: int, columns: int) -> Iterator[Text]:
-    room = columns - 10
-    what = _clean(waiting.what)
-    first, rest = what[:room], what[room : 2 * room]
-    yield Text(f" waiting  {first}" if len(what) > room else f" waiting  {what}")
-    if rest:
-        yield Text(f"          {rest}")
-    since = f"for {seconds(max(0, now_ms - waiting.since_ms))}"
-    if waiting.until_ms is None:
-        return
-    left_ms = waiting.until_ms - now_ms
-    when = (
-        f"in {seconds(left_ms)} ({format_utc_clock(waiting.until_ms)})" if left_ms > 0 else "when it is there"
-    )
-    yield Text(f"          {since}; {when}: {waiting.then}", style="dim")
+    room = max(columns - _LABEL - 1, LEAST_COLUMNS - _LABEL)
+    parts = textwrap.wrap(_clean(waiting.what), room, max_lines=_WAITING_ROWS, placeholder=" …")
+    for index, part in enumerate(parts):
+        yield Text(f" {'' if index else 'waiting':<{_LABEL - 1}}{part}")
+    since = f"since {format_utc_clock(waiting.since_ms)} ({seconds(max(0, now_ms - waiting.since_ms))})"
+    then = ""
+    if waiting.until_ms is not None:
+        left_ms = waiting.until_ms - now_ms
+        when = f"at {format_utc_clock(waiting.until_ms)} (in {seconds(left_ms)})" if left_ms > 0 else "soon"
+        then = f"; {when}: {waiting.then}"
+    yield Text(f"{'':<{_LABEL}}{since}{then}", style="dim")
 
 
 def _tail(lines: Sequence[LogLine], columns: int, room: int) -> list[Text]:

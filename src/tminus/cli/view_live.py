@@ -119,6 +119,7 @@ class LiveView:
             router=None if seen is None else seen.router,
             slots=None if seen is None else seen.slots,
             waiting=None if tick is None else tick.step.waiting,
+            owner=self._narrator.owner,
             readings=self._readings,
             lines=self._lines,
             loss=_loss_so_far(tick),

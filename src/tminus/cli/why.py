@@ -156,16 +156,19 @@ def _rows(why: Why) -> Iterator[tuple[str, str]]:
     waiting = why.waiting
     for fault in why.unread:
         yield "CANNOT READ", f"the {fault.source}: {fault.why} [{fault.code}]"
-    if why.due and not why.ended:
-        yield "due now", f"{why.due} (at the next look of whoever drives)"
-    yield "waiting for", waiting.what
     if why.ended:
+        yield "waiting for", waiting.what
         return
-    yield "since", _ago(waiting.since_ms, why.now_ms)
-    if waiting.until_ms is not None:
-        yield "then", f"{waiting.then}, {_ahead(waiting.until_ms, why.now_ms)}"
-    if waiting.unblock:
-        yield "to go on", waiting.unblock
+    if why.due:
+        yield "waiting for", "whoever drives it to look again"
+        yield "then", why.due
+    else:
+        yield "waiting for", waiting.what
+        yield "since", _ago(waiting.since_ms, why.now_ms)
+        if waiting.until_ms is not None:
+            yield "then", f"{waiting.then}, {_ahead(waiting.until_ms, why.now_ms)}"
+        if waiting.unblock:
+            yield "to go on", waiting.unblock
     for order in why.orders:
         yield "ordered", f"{order.verb} by {order.by} at {format_utc(order.at_ms)}, not taken yet"
     yield from _driver(why)

@@ -40,9 +40,12 @@ def reading_text(reading: ReadingTaken, before: ReadingTaken | None = None) -> s
 def slot_reading(
     samples: Sequence[Sample], slot: Slot, generation: int, share_bp: int, window_ms: int
 ) -> ReadingTaken | None:
-    """A slot's figures over the last `window_ms` of `samples` (oldest first); None without samples."""
+    """A slot's figures over the last `window_ms` of `samples` (oldest first).
+
+    None with fewer than two samples: one says how much was counted, and not in what time.
+    """
     counts = counts_in_window(samples, slot, generation, ALL_CLASSES, window_ms)
-    if counts is None:
+    if counts is None or samples[0].at_ms == samples[-1].at_ms:
         return None
     span_ms = max(1, min(window_ms, samples[-1].at_ms - samples[0].at_ms))
     return ReadingTaken(

@@ -50,6 +50,11 @@ class Narrator:
         """The launch as far as it was told."""
         return self._state
 
+    @property
+    def owner(self) -> str:
+        """Who drives it, as far as it was told."""
+        return self._owner
+
     def tell(self, event: ev.Event, at_ms: int, seq: int) -> tuple[LogLine, ...]:
         """The lines that one more event adds, mostly none or one.
 
