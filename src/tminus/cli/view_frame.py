@@ -82,6 +82,8 @@ def frame(look: Look, columns: int, rows: int) -> list[Text]:
         top.append(Text("─" * columns, style="dim"))
         top.extend(_tail(look.lines, columns, room))
     for row in top:
+        if "reverse" not in str(row.style) and " on " not in str(row.style):
+            row.rstrip()
         row.truncate(columns, overflow="ellipsis")
     return top[:rows]
 
@@ -282,12 +284,13 @@ def _waiting(waiting: Waiting, now_ms: int, columns: int) -> Iterator[Text]:
     for index, part in enumerate(parts):
         yield Text(f" {'' if index else 'waiting':<{_LABEL - 1}}{part}")
     since = f"since {format_utc_clock(waiting.since_ms)} ({seconds(max(0, now_ms - waiting.since_ms))})"
-    then = ""
-    if waiting.until_ms is not None:
-        left_ms = waiting.until_ms - now_ms
-        when = f"at {format_utc_clock(waiting.until_ms)} (in {seconds(left_ms)})" if left_ms > 0 else "soon"
-        then = f"; {when}: {waiting.then}"
-    yield Text(f"{'':<{_LABEL}}{since}{then}", style="dim")
+    if waiting.until_ms is None:
+        return
+    left_ms = waiting.until_ms - now_ms
+    when = f"at {format_utc_clock(waiting.until_ms)} (in {seconds(left_ms)})" if left_ms > 0 else "soon"
+    both = f"{since}; {when}: {waiting.then}"
+    for part in [both] if len(both) <= room else [since, f"{when}: {waiting.then}"]:
+        yield Text(f"{'':<{_LABEL}}{part}", style="dim")
 
 
 def _tail(lines: Sequence[LogLine], columns: int, room: int) -> list[Text]:

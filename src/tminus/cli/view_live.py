@@ -82,12 +82,7 @@ class LiveView:
 
     def update(self, tick: Tick | None, records: Sequence[Record]) -> None:
         """Takes in a tick, where this process drives, and what was journalled since the last call."""
-        self._tick = tick or self._tick
-        for record in records:
-            event = decode(record.kind, record.version, record.body)
-            self._lines += self._narrator.tell(event, record.at_ms, record.seq)
-            if isinstance(event, ReadingTaken):
-                self._taken[event.slot] = event
+        self.take(tick, records)
         now_ms = self._now_ms()
         # A clock that was set back draws at once instead of standing still.
         if self._drawn_ms is not None and 0 <= now_ms - self._drawn_ms < DRAW_EVERY_MS:
@@ -99,17 +94,18 @@ class LiveView:
         """Shows the last line of something that is not in the journal; all of it once the view is left."""
         self._remarks.append(text.rstrip())
 
-    def _draw(self, now_ms: int) -> None:
-        state = self._tick.state if self._tick is not None else self._narrator.state
-        if state is None:
-            return
-        self._count(state, now_ms)
-        rows = frame(self._look(state, now_ms), self._console.width, self._console.height)
-        if rows != self._shown:
-            self._shown = rows
-            self._live.update(Group(*rows), refresh=True)
+    def take(self, tick: Tick | None, records: Sequence[Record]) -> None:
+        """Takes in the same as `update`, and draws nothing."""
+        self._tick = tick or self._tick
+        for record in records:
+            event = decode(record.kind, record.version, record.body)
+            self._lines += self._narrator.tell(event, record.at_ms, record.seq)
+            if isinstance(event, ReadingTaken):
+                self._taken[event.slot] = event
 
-    def _look(self, state: LaunchState, now_ms: int) -> Look:
+    def look(self, state: LaunchState, now_ms: int) -> Look:
+        """What there is to see now."""
+        self._count(state, now_ms)
         tick = self._tick
         seen = None if tick is None else tick.observation
         return Look(
@@ -126,6 +122,15 @@ class LiveView:
             fault="" if tick is None else tick.journal_fault,
             remark=self._remarks[-1].splitlines()[-1] if self._remarks else "",
         )
+
+    def _draw(self, now_ms: int) -> None:
+        state = self._tick.state if self._tick is not None else self._narrator.state
+        if state is None:
+            return
+        rows = frame(self.look(state, now_ms), self._console.width, self._console.height)
+        if rows != self._shown:
+            self._shown = rows
+            self._live.update(Group(*rows), refresh=True)
 
     def _count(self, state: LaunchState, now_ms: int) -> None:
         if self._counted_ms is not None and 0 <= now_ms - self._counted_ms < COUNT_EVERY_MS:

@@ -89,9 +89,7 @@ class Deeds:
 
     def _end_job(self, state: LaunchState, event: ev.JobEnded, at_ms: int) -> Iterator[Said]:
         took_ms = self._job_since(event.key, at_ms)
-        what = _JOBS.get(event.key, event.key).format(
-            tag=state.plan.source.tag, candidate=state.candidate.value
-        )
+        what = _job(state, event.key)
         result = event.result if isinstance(event.result, dict) else {}
         if event.phase is JobPhase.LOST:
             yield Said(1, Mark.NOTE, f"{what} ... ended without an answer")
@@ -107,11 +105,13 @@ class Deeds:
             yield Said(2, Mark.NONE, f"Artifact {result.get('digest', 'unknown')}")
 
     def _give_up(self, state: LaunchState, at_ms: int) -> Iterator[Said]:
-        for key, deed in self._open.items():
+        for deed in self._open.values():
             if isinstance(deed.command, cmd.StartSlot) and not state.slot_up:
                 yield Said(1, Mark.FAIL, f"{_starting(state)} ... not up", at_ms - deed.begun_ms)
             elif isinstance(deed.command, cmd.StartJob) and deed.command.key not in (*state.jobs, _METER):
-                yield Said(1, Mark.NOTE, f"{key.rpartition(':')[2]} ... unfinished", at_ms - deed.begun_ms)
+                yield Said(
+                    1, Mark.NOTE, f"{_job(state, deed.command.key)} ... unfinished", at_ms - deed.begun_ms
+                )
         self._open = {
             key: deed for key, deed in self._open.items() if not isinstance(deed.command, cmd.StartSlot)
         }
@@ -132,6 +132,10 @@ class Deeds:
 def _starting(state: LaunchState) -> str:
     count = state.plan.run.instances
     return "Starting 1 instance" if count == 1 else f"Starting {count} instances"
+
+
+def _job(state: LaunchState, key: str) -> str:
+    return _JOBS.get(key, key).format(tag=state.plan.source.tag, candidate=state.candidate.value)
 
 
 def _performed_text(state: LaunchState, command: cmd.Command) -> str:

@@ -1,5 +1,6 @@
 """The launch log: events told as a person would, phase by phase. Must not read a journal or a clock."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tminus.domain.launch import event as ev
@@ -15,6 +16,7 @@ from tminus.domain.report.said import Said
 
 __all__ = ["Edge", "LogLine", "Mark", "Narrator", "Renderer", "log_lines", "render", "seconds", "to_json"]
 
+_REASONS = re.compile(r"; (?!too few)")  # where one limit's sentence ends and the next begins
 _SHORT_DIGEST = 19  # `sha256:` and twelve digits
 
 
@@ -126,10 +128,11 @@ class Narrator:
 
     def _routed(self, state: LaunchState, event: ev.RouteConfirmed, at_ms: int) -> Iterator[Said]:
         begun_ms = at_ms if self._step_ms is None else self._step_ms
-        waited_ms = at_ms - begun_ms
+        waited_ms = (at_ms - begun_ms) or None
         if state.phase is Phase.ROLLING_BACK:
             danger_ms = begun_ms if self._danger_ms is None else self._danger_ms
-            text = f"Traffic: {event.text} ... back, from trigger to confirmed"
+            back = "taken away" if state.stable is None else "back"
+            text = f"Traffic: {event.text} ... {back}, from trigger to confirmed"
             yield Said(1, Mark.OK, text, at_ms - danger_ms)
         elif state.phase is Phase.CUTOVER:
             yield Said(1, Mark.OK, f"Traffic: {event.text} ... confirmed", waited_ms)
@@ -218,7 +221,7 @@ _HEADLINES: Mapping[Phase, Callable[[LaunchState], str]] = {
 def _judged(event: ev.VerdictReached) -> Iterator[Said]:
     mark = {Outcome.PASS: Mark.OK, Outcome.FAIL: Mark.FAIL, Outcome.INCONCLUSIVE: Mark.NOTE}[event.outcome]
     yield Said(1, mark, f"Verdict on {event.gate}: {event.outcome.value}")
-    for reason in event.why.split("; "):
+    for reason in _REASONS.split(event.why):
         yield Said(2, Mark.NONE, reason)
 
 

@@ -1,5 +1,6 @@
 """One line of the launch log, and how lines become text. Must not know events."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ LEAST_WIDTH = 40
 """Narrower than this, wrapped text is harder to read than text that the terminal breaks itself."""
 
 _SHORT_MS = 10 * SECOND_MS
+_GUTTER = 12  # clock, branch and the spaces between
+_UNIT = re.compile(r"(?<=\d) (?=%|ms\b|req/s)| (?=(?:✓|✗|\[ok\]|\[FAILED\])$)")
+"""Spaces that a line is not broken at."""
 
 
 class Mark(StrEnum):
@@ -106,8 +110,9 @@ class Renderer:
         text = self._plain(_with_sign(line, _ASCII_SIGNS if self._ascii else _SIGNS))
         if not self._width:
             return [text]
-        room = self._width - 12 - indent - 2
-        return textwrap.wrap(text, room, break_long_words=True, break_on_hyphens=False) or [""]
+        room = self._width - _GUTTER - indent - 2
+        parts = textwrap.wrap(_UNIT.sub("\xa0", text), room, break_on_hyphens=False)
+        return [part.replace("\xa0", " ") for part in parts] or [""]
 
     def _style(self, line: LogLine) -> str:
         if line.depth == 0 and line.mark in (Mark.NONE, Mark.OK):
