@@ -9,6 +9,7 @@ itself.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -39,6 +40,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object per event")
     parser.add_argument("--keep", action="store_true", help="leave the service running at the end")
     options = parser.parse_args()
+    STAGE.parent.mkdir(exist_ok=True)
+    with (STAGE.parent / "hello.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another run of this sample is under way in this folder", file=sys.stderr)
+            return 1
+        return launch_all(options)
+
+
+def launch_all(options: argparse.Namespace) -> int:
+    """The three launches, one after the other, under users' requests."""
     flags = [name for name, wanted in (("--plain", options.plain), ("--json", options.json)) if wanted]
     environment = {**os.environ, "TMINUS_HOME": str(STAGE / "home")}
     clear(environment)
