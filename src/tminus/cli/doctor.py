@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from tminus.cli.machine import Machine, state_home, this_machine
+from tminus.cli.machine import Machine, this_machine
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
 from tminus.ports.fault import PortFault
+from tminus.wiring import home_path
 
 OLDEST_PYTHON = (3, 11)
 FEW_FILES = 1_024  # each client costs the router two descriptors
@@ -48,7 +49,11 @@ class Finding:
 
 @click.command("doctor")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("launch.yaml"))
-@click.option("--state", type=click.Path(path_type=Path), help="Folder of the launches' state.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder of the launches' state; $TMINUS_HOME or the user's own when not given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(file: Path, state: Path | None, *, as_json: bool) -> None:
     """Say what this machine lacks to launch FILE (launch.yaml), and how to get it.
@@ -56,7 +61,7 @@ def command(file: Path, state: Path | None, *, as_json: bool) -> None:
     Nothing is changed, and nothing outside this machine is asked. Exit code 1 when something is missing.
     """
     machine = this_machine(os.environ)
-    findings = examine(machine, file, state or state_home(os.environ))
+    findings = examine(machine, file, state or home_path(os.environ))
     if as_json:
         click.echo(json.dumps({"findings": [asdict(each) for each in findings]}, indent=2))
     else:

@@ -92,9 +92,3 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 _TAKEN = frozenset({errno.EADDRINUSE})
-
-
-def state_home(environment: Mapping[str, str]) -> Path:
-    """Where launches keep their state unless told otherwise: the XDG state folder of this user."""
-    base = environment.get("XDG_STATE_HOME")
-    return Path(base or Path(environment.get("HOME", "/"), ".local", "state"), "tminus")

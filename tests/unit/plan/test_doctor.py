@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from tminus.cli.doctor import command, examine, findings_text
-from tminus.cli.machine import Machine, state_home, this_machine
+from tminus.cli.machine import Machine, this_machine
 from tminus.ports.artifacts import TagReading
 from tminus.ports.fault import PortFault, Refused, Unavailable
+from tminus.wiring import home_path
 
 NOW_MS = 1_766_239_200_000
 HOME = Path("/var/lib/tminus")
@@ -164,5 +165,13 @@ def test_a_port_that_somebody_listens_on_is_not_free() -> None:
 
 
 def test_the_state_stands_where_the_desktop_standard_says() -> None:
-    assert state_home({"XDG_STATE_HOME": "/s"}) == Path("/s/tminus")
-    assert state_home({"HOME": "/h"}) == Path("/h/.local/state/tminus")
+    assert home_path({"XDG_STATE_HOME": "/s"}) == Path("/s/tminus")
+    assert home_path({"HOME": "/h"}) == Path("/h/.local/state/tminus")
+
+
+def test_the_doctor_looks_where_launches_keep_their_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMINUS_HOME", str(tmp_path / "own"))
+    shown = CliRunner().invoke(command, ["nowhere.yaml"], catch_exceptions=False).output
+    assert f"GiB free for {tmp_path / 'own'}" in shown
