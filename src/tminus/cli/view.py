@@ -114,14 +114,26 @@ def choose_view(
     samples: Callable[[int], Sequence[Sample]] = lambda _: (),
     environment: Mapping[str, str] = os.environ,
 ) -> View:
-    """The view that suits the stream: live only in a terminal that can show it.
+    """The view that suits the stream: live only in a terminal that can show it. It never holds up a driver.
 
-    `samples` gives the counters since a time, oldest first, for the figures of the live view.
+    `samples` gives the counters since a time, oldest first, for the figures of the live view; it is called
+    in another thread.
     """
+    from tminus.cli.view_aside import AsideView
+
     if as_json:
-        return JsonView(stream)
+        return AsideView(JsonView(stream))
     if plain or not can_draw(stream, environment):
-        return plain_view(stream, environment)
+        return AsideView(plain_view(stream, environment))
+    return AsideView(_live_view(launch, stream, samples, environment))
+
+
+def _live_view(
+    launch: str,
+    stream: TextIO,
+    samples: Callable[[int], Sequence[Sample]],
+    environment: Mapping[str, str],
+) -> View:
     # Only this view pays for importing rich.
     from rich.console import Console
 
