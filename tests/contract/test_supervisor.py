@@ -86,7 +86,7 @@ class DaemonHarness(SupervisionHarness):
 
     def close(self) -> None:
         self.supervision().shutdown()
-        settle(lambda: self.supervision().running() == 0)
+        settle(lambda: self.supervision().running() == 0 and self.processes("") == 0)
         for other in self._others:
             other.close()
 
@@ -138,6 +138,19 @@ def test_shutdown_stops_every_program_and_then_the_supervisor(daemon: DaemonHarn
     daemon.supervision().shutdown()
     daemon.settle(lambda: daemon.supervision().running() == 0)
     assert (daemon.processes("a"), daemon.processes("b")) == (0, 0)
+
+
+def test_shutdown_stops_what_runs_without_a_supervisor(daemon: DaemonHarness) -> None:
+    host, port = daemon.address()
+    daemon.sockets().hold_socket("s", host, port)
+    daemon.supervision().keep([daemon.program("a", socket="s")])
+    daemon.signal_supervisor(signal.SIGTERM)
+    daemon.supervision().shutdown()
+    daemon.settle(lambda: daemon.processes("") == 0)
+    assert not daemon.connects(host, port)
+    daemon.settle(lambda: daemon.supervision().running() == 0)
+    daemon.supervision().shutdown()
+    assert daemon.supervision().running() == 0
 
 
 def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(daemon: DaemonHarness) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tminus.adapters.supervisor import files, wire
+from tminus.adapters.supervisor import files, record, wire
 from tminus.adapters.supervisor.command import start_command
 from tminus.ports.fault import Unavailable, Unknown
 from tminus.ports.supervision import ProgramReading, ProgramSpec
@@ -59,11 +59,11 @@ class Supervisor:
         self._ask({"do": "replace", "program": wire.spec_message(program)}, again=False)
 
     def leave(self) -> None:
-        """Ends the supervisor and lets every program run on; does nothing where none runs."""
+        """Ends the supervisor and lets every program run on; does nothing where nothing is kept."""
         self._end("leave")
 
     def shutdown(self) -> None:
-        """Stops every program, then the supervisor ends. Returns at once; does nothing where none runs."""
+        """Stops every program, then the supervisor ends; does nothing where nothing is kept. Returns at once."""
         self._end("shutdown")
 
     def running(self) -> int:
@@ -106,8 +106,13 @@ class Supervisor:
             time.sleep(_POLL_S)
 
     def _end(self, verb: str) -> None:
-        if self.running():
-            self._call({"do": verb}, changes=True)
+        # Without a supervisor its programs may still run: one is started to end them.
+        try:
+            remembered = record.load(self._directory)
+        except (OSError, ValueError) as error:
+            raise Unavailable("supervisor-failed", f"its state cannot be read: {error}") from error
+        if self.running() or remembered.programs or remembered.sockets:
+            self._ask({"do": verb})
 
     def _ask(self, message: dict[str, Any], *, changes: bool = True, again: bool = True) -> dict[str, Any]:
         """Asks, and once more of a new supervisor; unless `again` is false and the first may have acted."""
