@@ -63,7 +63,7 @@ class Supervisor:
         self._end("leave")
 
     def shutdown(self) -> None:
-        """Stops every program, then the supervisor ends; does nothing where nothing is kept. Returns at once."""
+        """Stops every program, then the supervisor ends; a no-op where nothing is kept. Returns at once."""
         self._end("shutdown")
 
     def running(self) -> int:
