@@ -18,6 +18,7 @@ from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.key import SealKey
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.adapters.supervisor.client import Supervisor
+from tminus.adapters.supervisor.departures import Departures
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.ports import Ports
 from tminus.ports.clock import Clock
@@ -110,8 +111,22 @@ class Home:
             )
 
     def service_directory(self, service: str, environment: str) -> Path:
-        """State of one service in one environment."""
-        return self.root / "services" / f"{service}-{environment}"
+        """State of one service in one environment; another one after tminus was taken away from it.
+
+        What was left running keeps its own directory, so that nothing of it is ever taken for ours again.
+        """
+        name = f"{service}-{environment}"
+        left = len(self.departures(service, environment).read())
+        return self.root / "services" / (f"{name}.{left + 1}" if left else name)
+
+    def departures(self, service: str, environment: str) -> Departures:
+        """When tminus was taken away from a service."""
+        return Departures(self.root / "services" / f"{service}-{environment}.left")
+
+    def left_ms(self, service: str, environment: str) -> int | None:
+        """When tminus was last taken away from a service, None where it never was."""
+        found = self.departures(service, environment).read()
+        return found[-1].at_ms if found else None
 
     def supervisor(self, service: str, environment: str) -> Supervisor:
         """The supervisor of a service."""
@@ -150,7 +165,6 @@ class Home:
             directory: of the plan; secrets from files and commands start there.
         """
         store = self.store
-        instance = {name: self.environment[name] for name in INSTANCE_VARIABLES if name in self.environment}
         return Ports(
             clock=clock or SystemClock(),
             journal=store.journal,
@@ -163,10 +177,15 @@ class Home:
             router=self.router(row.service, row.environment),
             jobs=self.jobs,
             secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
-            # Bytecode written into an artifact would change what its digest stands for.
-            environment={**instance, "PYTHONDONTWRITEBYTECODE": "1"},
+            environment=self.instance_environment(),
             job_defaults={"build": {"artifacts_directory": str(self.root / "artifacts")}},
         )
+
+    def instance_environment(self) -> dict[str, str]:
+        """What every instance gets besides the plan's own variables."""
+        inherited = {name: self.environment[name] for name in INSTANCE_VARIABLES if name in self.environment}
+        # Bytecode written into an artifact would change what its digest stands for.
+        return {**inherited, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def close(self) -> None:
         """Closes the journal where it was opened."""

@@ -59,9 +59,7 @@ def command(file: Path, by: str, *, resume: bool, allow_dirty_tree: bool, plain:
         home.close()
 
 
-def enter(
-    home: Home, file: Path, by: str, *, allow_dirty_tree: bool, adopt: tuple[str, ...] = ()
-) -> LaunchRow:
+def enter(home: Home, file: Path, by: str, *, allow_dirty_tree: bool) -> LaunchRow:
     """Enters a new launch of the plan in `file`.
 
     Raises:
@@ -69,13 +67,21 @@ def enter(
     """
     loaded = load_plan(file)
     plan = with_repository(loaded.plan, loaded.directory)
-    if adopt:
-        plan = adopting(plan, adopt)
+    return enter_plan(home, plan, loaded.digest, by, allow_dirty_tree=allow_dirty_tree)
+
+
+def enter_plan(home: Home, plan: Plan, digest: str, by: str, *, allow_dirty_tree: bool = False) -> LaunchRow:
+    """Enters a new launch of a plan whose repository is an absolute path.
+
+    Raises:
+        ProblemError: everything that stands against it.
+    """
+    left_ms = home.left_ms(plan.service, plan.environment)
+    request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms)
     problems = [*check_capabilities(plan, ROUTERS["haproxy"]), *_port_problems(home, plan)]
     if problems:
         raise ProblemError(*problems)
     store = home.store
-    request = Request(plan, loaded.digest, by, SystemClock().now_ms(), allow_dirty_tree=allow_dirty_tree)
     repository = Path(plan.source.repository)
     return open_launch(
         request,
@@ -85,13 +91,6 @@ def enter(
         GitReleases(repository, home.environment),
         ReferenceSecrets(home.environment, repository),
     )
-
-
-def adopting(plan: Plan, addresses: tuple[str, ...]) -> Plan:
-    """The plan that takes over what runs at `addresses` instead of building anything."""
-    from dataclasses import replace
-
-    return replace(plan, adopt=addresses, run=replace(plan.run, instances=len(addresses)))
 
 
 def find_open(home: Home, file: Path) -> LaunchRow:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.adoption import adoption_problems
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import format_utc
 from tminus.domain.problem import Problem, ProblemError
@@ -43,6 +44,7 @@ class Request:
         by: principal id of whoever asks.
         at_ms: now.
         allow_dirty_tree: launch although the repository has uncommitted changes, which are not launched.
+        left_ms: when tminus was last taken away from the service, None where it never was.
     """
 
     plan: Plan
@@ -50,10 +52,15 @@ class Request:
     by: str
     at_ms: int
     allow_dirty_tree: bool = False
+    left_ms: int | None = None
 
 
-def serving_now(journal: Journal, shelf: Shelf, rows: Sequence[LaunchRow]) -> Serving:
+def serving_now(
+    journal: Journal, shelf: Shelf, rows: Sequence[LaunchRow], left_ms: int | None = None
+) -> Serving:
     """What serves after these launches of one service and environment, oldest first.
+
+    What tminus was taken away from at `left_ms` is no slot any more; a later launch makes its own.
 
     Raises:
         PortFault: the journal does not answer or is corrupt.
@@ -61,6 +68,8 @@ def serving_now(journal: Journal, shelf: Shelf, rows: Sequence[LaunchRow]) -> Se
     if not rows:
         return Serving()
     state, _ = fold_launch(journal, shelf, rows[-1].launch)
+    if left_ms is not None and left_ms >= rows[-1].opened_ms:
+        return Serving(generation=state.generation, fence=state.fence)
     if state.ended_well:
         return Serving(state.candidate, state.artifact, state.plan.version, state.generation, state.fence)
     return Serving(state.stable, state.stable_digest, state.stable_version, state.generation, state.fence)
@@ -78,7 +87,8 @@ def open_launch(
 
     Raises:
         ProblemError: one or more of `launch-running`, `plan-edited`, `tag-missing`, `tag-not-annotated`,
-            `dirty-tree`, `secret-missing`, `window-closed`.
+            `dirty-tree`, `secret-missing`, `window-closed`, `service-left`, `adopt-has-stable`,
+            `adopt-bad-address`, `adopt-same-address`.
         PortFault: the journal does not answer.
     """
     plan = request.plan
@@ -86,12 +96,14 @@ def open_launch(
     running = [row for row in rows if row.open]
     if running:
         raise ProblemError(_already(request, fold_launch(journal, shelf, running[-1].launch)[0], running[-1]))
+    serving = serving_now(journal, shelf, rows, request.left_ms)
     commit, problems = _release_problems(request, releases)
     problems += [*_secret_problems(plan, secrets), *_window_problems(request)]
+    problems += [*_adoption_problems(plan, serving), *_left_problems(request, serving)]
     if problems:
         raise ProblemError(*problems)
     row = LaunchRow(_name(request, rows), plan.service, plan.environment, request.at_ms, open=True)
-    kind, version, body = ev.encode(_planned(request, commit, serving_now(journal, shelf, rows)))
+    kind, version, body = ev.encode(_planned(request, commit, serving))
     try:
         book.open_launch(row, [Draft(kind, version, request.at_ms, body)])
     except Refused as fault:
@@ -184,6 +196,8 @@ def _dirty(plan: Plan, dirty: Sequence[str]) -> Problem:
 
 
 def _secret_problems(plan: Plan, secrets: Secrets) -> list[Problem]:
+    if plan.adopt:
+        return []  # nothing is started
     problems = []
     for name, ref in plan.run.secrets:
         try:
@@ -195,6 +209,38 @@ def _secret_problems(plan: Plan, secrets: Secrets) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _adoption_problems(plan: Plan, serving: Serving) -> list[Problem]:
+    problems = adoption_problems(plan)
+    if plan.adopt and serving.slot is not None:
+        problems.append(
+            Problem(
+                "adopt-has-stable",
+                f"{serving.version} serves from {serving.slot.value} already",
+                f"{plan.service} in {plan.environment}",
+                "a service is adopted once, before its first launch",
+                "run `tminus launch` for a new version",
+            )
+        )
+    return problems
+
+
+def _left_problems(request: Request, serving: Serving) -> list[Problem]:
+    """An ordinary launch would put a second service beside the one that was left running."""
+    plan, left_ms = request.plan, request.left_ms
+    if plan.adopt or left_ms is None or serving.slot is not None:
+        return []
+    return [
+        Problem(
+            "service-left",
+            f"tminus was taken away from {plan.service} at {format_utc(left_ms)}",
+            f"{plan.service} in {plan.environment}",
+            "its instances and its router run on by themselves, and are not known any more",
+            "run `tminus adopt` with their addresses to take it back; to begin anew, stop them and remove "
+            f"services/{plan.service}-{plan.environment}.left from the state directory",
+        )
+    ]
 
 
 def _window_problems(request: Request) -> list[Problem]:

@@ -178,7 +178,10 @@ def _begin(event: ev.LaunchPlanned) -> Iterator[Said]:
     text = f"Launch of {plan.service} {plan.version} in {plan.environment}, by {event.by}"
     yield Said(0, Mark.NONE, text, edge=Edge.FIRST)
     digest, commit = event.plan_digest[:_SHORT_DIGEST], event.commit[:12]
-    yield Said(1, Mark.NONE, f"Plan {digest}, {plan.source.tag} at commit {commit}")
+    what = f"{plan.source.tag} at commit {commit}"
+    if plan.adopt:
+        what = f"taking over what runs at {', '.join(plan.adopt)}: nothing is built, started or stopped"
+    yield Said(1, Mark.NONE, f"Plan {digest}, {what}")
     if event.stable is None:
         yield Said(
             1, Mark.NONE, f"First launch: nothing serves yet, {event.candidate.value} is the candidate"

@@ -3,6 +3,7 @@
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
+from tminus.domain.plan.adoption import ADOPTION_EVIDENCE
 from tminus.domain.plan.plan import OnInconclusive, Stay
 from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.engine.decide.launch.bounds import (
@@ -162,7 +163,8 @@ def _verifying(turn: Turn) -> None:
     overdue_ms = plan.verify.for_ms + max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
     walked = CRITICAL_PATHS in turn.state.jobs
     if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
-        turn.record(ev.VerdictReached("verification", verdict.outcome, verdict.why))
+        evidence = f"; {ADOPTION_EVIDENCE}" if plan.adopt else ""
+        turn.record(ev.VerdictReached("verification", verdict.outcome, f"{verdict.why}{evidence}"))
         turn.enter(Phase.BAKING, "verified")
     elif turn.elapsed_ms >= overdue_ms:
         _undecided(turn, verdict if walked else Verdict("critical paths", Outcome.INCONCLUSIVE, "no answer"))
