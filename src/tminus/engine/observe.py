@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TRIAL, Phase
@@ -84,7 +85,7 @@ class Observer:
         except PortFault:
             return None
         return {
-            names[name]: JobReading(names[name], found.phase, found.result, found.code, found.why)
+            names[name]: replace(found, key=names[name])
             for name, found in readings.items()
         }
 

@@ -119,7 +119,8 @@ class JobPhase(StrEnum):
 class JobReading:
     """One job, by the key it was started under.
 
-    `result` is the job's own JSON answer when done; `code` and `why` tell why it failed.
+    `result` is the job's own JSON answer when done; `progress` the newest that it has told while it runs;
+    `code` and `why` tell why it failed.
     """
 
     key: str
@@ -127,6 +128,7 @@ class JobReading:
     result: Json = None
     code: str = ""
     why: str = ""
+    progress: Json = None
 
 
 @dataclass(frozen=True, slots=True)

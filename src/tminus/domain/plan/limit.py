@@ -11,6 +11,8 @@ class Metric(StrEnum):
     """Share of requests answered with a server error or not at all, in parts per million."""
     LATENCY_P95 = "latency-p95"
     """The answer time that 95 of 100 requests do not exceed, in milliseconds."""
+    QUESTION = "question"
+    """Share of bad cases that a question to the database counts, in parts per million."""
 
 
 class Consequence(StrEnum):
@@ -34,7 +36,9 @@ class Limit:
         route_class: a class of the plan, or `all`.
         at_most: parts per million for rates, milliseconds for times.
         window_ms: how far back the counters are compared.
-        min_requests: fewer requests in the window are inconclusive.
+        min_requests: fewer requests (or cases) in the window are inconclusive.
+        question: name of the plan's question for `Metric.QUESTION`, else empty; its query has a window of
+            its own.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Limit:
     route_class: str = ALL_CLASSES
     window_ms: int = 10_000
     min_requests: int = 20
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tminus.domain.plan.database import Database
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass
@@ -37,6 +38,24 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A background worker of a slot: started and stopped with it, listens nowhere."""
+
+    name: str
+    command: tuple[str, ...]
+    instances: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OneOff:
+    """A command run once, in the artifact, after the expand migration and before the slot starts."""
+
+    name: str
+    command: tuple[str, ...]
+    deadline_ms: int = 10 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """How a slot's instances are started.
 
@@ -48,6 +67,8 @@ class Run:
         health_path: answers 200 when an instance is ready for traffic.
         boot_deadline_ms: an instance that is not healthy by then failed to start.
         stop_grace_ms: between SIGTERM and SIGKILL of an instance's group.
+        workers: background workers of a slot.
+        one_offs: commands run once before the slot starts.
     """
 
     command: tuple[str, ...]
@@ -57,6 +78,36 @@ class Run:
     health_path: str = "/healthz"
     boot_deadline_ms: int = 60 * SECOND_MS
     stop_grace_ms: int = 10 * SECOND_MS
+    workers: tuple[Worker, ...] = ()
+    one_offs: tuple[OneOff, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """Paths fetched before traffic moves, through the edge where there is one.
+
+    Attributes:
+        paths: fetched in order, each until it answers.
+        edge: base URL of the CDN or cache; None fetches from the candidate's instances themselves.
+        deadline_ms: of all of them together.
+    """
+
+    paths: tuple[str, ...] = ()
+    edge: str | None = None
+    deadline_ms: int = 2 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the machine must have left before traffic moves.
+
+    Attributes:
+        disk_free_ppm: of the file system that holds the state.
+        memory_free_ppm: of all memory.
+    """
+
+    disk_free_ppm: int = 100_000
+    memory_free_ppm: int = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +212,12 @@ class Plan:
         triggers: limits that act at once.
         targets: limits that must hold, with evidence, before a launch counts as verified.
         drain_deadline_ms: requests still on a slot so long after traffic left it are cut and counted.
+        database: the service's database, None for a service without one.
+        warming: what is fetched before traffic moves.
+        resources: what the machine must have left then.
+        sticky_cookie: cookie by which a client stays on the slot that it was given; empty for none.
+        asset_paths: prefixes of static files whose names carry their version: a slot that does not have
+            one is not the answer while the other slot runs.
         adopt: host:port of instances that run already and are taken over as they are; nothing is built.
         hold_expiry_ms: a hold that nobody lifts ends in scrub or rollback after this time.
     """
@@ -189,6 +246,11 @@ class Plan:
     meter: Meter = field(default_factory=Meter)
     drain_deadline_ms: int = 30 * SECOND_MS
     hold_expiry_ms: int = 4 * HOUR_MS
+    database: Database | None = None
+    warming: Warming = field(default_factory=Warming)
+    resources: Resources = field(default_factory=Resources)
+    sticky_cookie: str = ""
+    asset_paths: tuple[str, ...] = ()
     adopt: tuple[str, ...] = ()
 
     @property
