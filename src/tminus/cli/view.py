@@ -100,6 +100,7 @@ def json_line(record: Record) -> str:
         "version": record.version,
         "epoch": record.epoch,
         "body": record.body,
+        "prev": record.prev,
         "hash": record.hash,
     }
     return json.dumps(shown, ensure_ascii=True, separators=(",", ":"))

@@ -49,6 +49,7 @@ class Look:
         launch: its id.
         now_ms: of the picture.
         state: of the launch.
+        t0_ms: T-0; of a launch that starts when it is ready, when staging began, and None until then.
         router: its reading, why there is none, or None while somebody else drives.
         slots: the same.
         waiting: what the launch waits for; None while somebody else drives.
@@ -63,6 +64,7 @@ class Look:
     launch: str
     now_ms: int
     state: LaunchState
+    t0_ms: int | None = None
     router: RouterReading | FaultReading | None = None
     slots: Mapping[Slot, SlotReading] | FaultReading | None = None
     waiting: Waiting | None = None
@@ -100,15 +102,9 @@ def _head(look: Look, columns: int) -> Iterator[Text]:
 
 
 def _since_t0(look: Look) -> str:
-    """T-0 of a launch that starts when it is ready is when staging began; until then there is none."""
-    state = look.state
-    t0_ms = state.t0_ms
-    if t0_ms is None:
-        if state.phase is Phase.COUNTDOWN:
-            return "T-0 when ready"
-        began = (line.at_ms for line in look.lines if line.depth == 0 and line.text.startswith("Deploy to"))
-        t0_ms = next(began, state.planned_ms)
-    offset_s = (look.now_ms - t0_ms) // 1000
+    if look.t0_ms is None:
+        return "T-0 when ready"
+    offset_s = (look.now_ms - look.t0_ms) // 1000
     minutes, second = divmod(abs(offset_s), 60)
     hours, minute = divmod(minutes, 60)
     return f"T{'-' if offset_s < 0 else '+'}{hours}:{minute:02d}:{second:02d}"

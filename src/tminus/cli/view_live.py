@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tminus.cli.view_frame import Look, frame
-from tminus.domain.launch.event import ReadingTaken, decode
+from tminus.domain.launch.event import PhaseEntered, ReadingTaken, decode
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
@@ -58,6 +58,7 @@ class LiveView:
         self._readings: Mapping[Slot, ReadingTaken] = {}
         self._tick: Tick | None = None
         self._remarks: list[str] = []
+        self._staged_ms: int | None = None
         self._drawn_ms: int | None = None
         self._counted_ms: int | None = None
         self._shown: list[Text] = []
@@ -102,6 +103,8 @@ class LiveView:
             self._lines += self._narrator.tell(event, record.at_ms, record.seq)
             if isinstance(event, ReadingTaken):
                 self._taken[event.slot] = event
+            elif isinstance(event, PhaseEntered) and event.phase is Phase.STAGING:
+                self._staged_ms = record.at_ms
 
     def look(self, state: LaunchState, now_ms: int) -> Look:
         """What there is to see now."""
@@ -112,6 +115,7 @@ class LiveView:
             launch=self._launch,
             now_ms=now_ms,
             state=state,
+            t0_ms=self._staged_ms if state.t0_ms is None else state.t0_ms,
             router=None if seen is None else seen.router,
             slots=None if seen is None else seen.slots,
             waiting=None if tick is None else tick.step.waiting,

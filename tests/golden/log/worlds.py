@@ -11,7 +11,8 @@ from rich.console import Console, Group
 
 from tminus.cli.view_frame import frame
 from tminus.cli.view_live import LiveView
-from tminus.domain.canonical import Json
+from tminus.domain.canonical import Json, digest_of
+from tminus.domain.codec import to_json
 from tminus.domain.launch.event import decode
 from tminus.domain.launch.phase import Phase
 from tminus.domain.report.log import LogLine, log_lines, render
@@ -117,7 +118,13 @@ def lines(told: World) -> list[LogLine]:
 
 
 def log_text(name: str) -> str:
-    return render(lines(world(name)), colour=False, ascii_only=False, width=100)
+    told = world(name)
+    return without_digest(told, render(lines(told), colour=False, ascii_only=False, width=100))
+
+
+def without_digest(told: World, text: str) -> str:
+    """A plan's digest changes with every field that plans gain; something as long stands for it."""
+    return text.replace(digest_of(to_json(told.plan))[:19], "sha256:plan-digest-")
 
 
 MOMENTS: Mapping[str, tuple[str, Callable[[Tick], bool]]] = {
@@ -142,7 +149,8 @@ def view_text(moment: str, columns: int, rows: int) -> str:
     view.take(told.last, told.journal.read(LAUNCH))
     look = view.look(told.last.state, told.clock.now_ms())
     console.print(Group(*frame(look, columns, rows)))
-    return "".join(f"{row.rstrip()}\n" for row in console.export_text().splitlines())
+    shown = without_digest(told, console.export_text())
+    return "".join(f"{row.rstrip()}\n" for row in shown.splitlines())
 
 
 class _Nowhere:
