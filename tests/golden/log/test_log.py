@@ -1,11 +1,18 @@
 """The log of whole launches, in full text."""
 
+import dataclasses
 import json
+import re
 
 import pytest
 
+from tests.architecture.tree import ROOT
+
 from tests.golden.log.worlds import SCENARIOS, TEXTS, lines, log_text, world
+from tminus.domain.launch.event import KINDS
 from tminus.domain.report.log import render, to_json
+
+REFERENCE = ROOT / "docs" / "reference" / "log.md"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -51,4 +58,17 @@ def test_a_line_as_json_keeps_every_field() -> None:
         "duration_ms": None,
         "seq": 1,
         "edge": "first",
+    }
+
+
+def test_the_reference_shows_a_log_as_it_is() -> None:
+    assert (TEXTS / "rolled-back.txt").read_text(encoding="utf-8") in REFERENCE.read_text(encoding="utf-8")
+
+
+def test_the_reference_names_every_event_with_its_fields() -> None:
+    text = REFERENCE.read_text(encoding="utf-8").partition("| kind |")[2]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \|", text, re.MULTILINE)
+    documented = {kind: re.findall(r"`(\w+)`", fields) for kind, fields in rows}
+    assert documented == {
+        kind: [field.name for field in dataclasses.fields(event)] for kind, event in KINDS.items()
     }
