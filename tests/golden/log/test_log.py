@@ -7,7 +7,6 @@ import re
 import pytest
 
 from tests.architecture.tree import ROOT
-
 from tests.golden.log.worlds import SCENARIOS, TEXTS, lines, log_text, world
 from tminus.domain.launch.event import KINDS
 from tminus.domain.report.log import render, to_json
