@@ -1,0 +1,206 @@
+"""A service comes under tminus as it runs, and goes from it as it runs; its users notice neither."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from examples.hello.make_repository import HERE, make_repository
+from tests.dataplane.plane import ask, free_port
+from tests.integration.hello import Hello
+from tminus.adapters.http.load import run_load
+from tminus.adapters.http.load_spec import LoadResult, LoadSpec
+from tminus.wiring import open_home
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+VERB_LIMIT_S = 90
+USERS_PER_S = 60
+
+
+class Users:
+    """Bounded load on one port while the `with` block runs."""
+
+    def __init__(self, port: int, name: str) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._result: LoadResult | None = None
+        self._spec = LoadSpec(
+            f"http://127.0.0.1:{port}",
+            USERS_PER_S,
+            seconds=180,
+            paths=("/", "/healthz"),
+            post_path="/payments",
+            post_body='{"amount": 1}',
+            post_percent=40,
+            connections=8,
+            run=name,
+        )
+
+    def _run(self) -> None:
+        self._result = run_load(self._spec, self._stop)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def result(self) -> LoadResult:
+        assert self._result is not None
+        return self._result
+
+    def assert_nothing_lost(self) -> None:
+        total = self.result.total
+        assert (total.lost, total.cut, total.failed) == (0, 0, 0), self.result.failures[:3]
+        assert total.answered > USERS_PER_S
+
+
+class Shop:
+    """The sample service: its repository, plans for it, and a home of tminus."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        make_repository(directory / "repository")
+        self.home = open_home(directory / "home", {**os.environ, "TMINUS_HOME": str(directory / "home")})
+
+    def tree(self, tag: str) -> Path:
+        """The files of a release, to be run by hand."""
+        target = self.directory / tag
+        target.mkdir()
+        packed = subprocess.run(
+            ["git", "-C", str(self.directory / "repository"), "archive", tag],
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+        subprocess.run(["tar", "x", "-C", str(target)], input=packed.stdout, check=True, timeout=30)
+        return target
+
+    def plan(self, version: str, port: int, **changes: str) -> Path:
+        """A plan of the release that listens on `port`, with some lines of the sample's plan changed."""
+        text = (HERE / "launch.yaml").read_text(encoding="utf-8")
+        text = text.replace("@VERSION@", version).replace("@PORT@", str(port))
+        text = text.replace("repository: .", "repository: repository").replace("instances: 3", "instances: 2")
+        # Few users: half of them give a class its evidence within seconds.
+        changes = {"shift": "{steps: [50, 100], each: 1s, deadline: 60s}", **changes}
+        for key, line in changes.items():
+            text, found = re.subn(rf"^{key}: .*$", f"{key}: {line}", text, flags=re.MULTILINE)
+            assert found == 1
+        path = self.directory / f"launch-{version}-{port}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "tminus.cli.main", *arguments],
+            cwd=self.directory,
+            env=dict(self.home.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and everything that was said."""
+        process = self.start(*arguments)
+        try:
+            said, complaint = process.communicate(timeout=VERB_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, complaint = process.communicate()
+        return process.returncode, said + complaint
+
+    def pids(self) -> dict[str, int]:
+        programs = self.home.supervisor("hello", "production").programs()
+        return {name: reading.pid for name, reading in programs.items()}
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[Shop]:
+    shop = Shop(directory)
+    try:
+        yield shop
+    finally:
+        shop.home.supervisor("hello", "production").shutdown()
+        shop.home.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with opened(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def running(shop: Shop, count: int = 2) -> Iterator[list[Hello]]:
+    """Instances of v1.0.0 that somebody else started."""
+    tree = shop.tree("v1.0.0")
+    ledger = {"HELLO_LEDGER": str(shop.directory / "ledger")}
+    with ExitStack() as stack:
+        yield [stack.enter_context(Hello(tree, slot="own", environment=ledger)) for _ in range(count)]
+
+
+def addresses(instances: list[Hello]) -> list[str]:
+    return [word for each in instances for word in ("--address", f"127.0.0.1:{each.port}")]
+
+
+def adopt(shop: Shop, plan: Path, instances: list[Hello]) -> tuple[int, str]:
+    return shop.run("adopt", str(plan), "--plain", *addresses(instances))
+
+
+@pytest.mark.req("R6")
+def test_a_running_service_is_adopted_and_then_launched_without_a_lost_request(shop: Shop) -> None:
+    port = free_port()
+    with running(shop) as own:
+        with Users(own[0].port, "old") as old:
+            code, said = adopt(shop, shop.plan("1.0.0", port), own)
+            assert code == 0, said
+            with Users(port, "new") as new:
+                code, said = shop.run("launch", str(shop.plan("1.1.0", port)), "--plain")
+                assert code == 0, said
+        old.assert_nothing_lost()
+        new.assert_nothing_lost()
+        assert set(new.result.releases) == {"1.0.0", "1.1.0"}
+        assert [ask(each.port, "/healthz")[0] for each in own] == [200, 200]
+    assert "Loss meter: 0 of " in said
+
+
+def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -> None:
+    port = free_port()
+    with running(shop) as own:
+        code, said = adopt(shop, shop.plan("1.0.0", port), own)
+        assert code == 0, said
+        with Users(port, "users") as users:
+            launch = shop.start(
+                "launch", str(shop.plan("1.1.0", port, bake="{for: 10m, reading: 1s}")), "--plain"
+            )
+            assert launch.stdout is not None
+            with launch, launch.stdout:
+                await_phase(launch, "Bake for")
+                code, said = shop.run("rollback", "hello")
+                assert code == 0, said
+                said, _ = launch.communicate(timeout=VERB_LIMIT_S)
+            assert launch.returncode == 3, said
+        users.assert_nothing_lost()
+        last = users.result.releases["1.0.0"].last_started_us
+        assert last > users.result.releases["1.1.0"].last_started_us
+        assert [ask(each.port, "/healthz")[0] for each in own] == [200, 200]
+
+
+def await_phase(launch: "subprocess.Popen[str]", text: str) -> None:
+    assert launch.stdout is not None
+    for line in launch.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the launch ended without {text!r}")
