@@ -11,9 +11,10 @@ from tminus.domain.launch.reading import (
     RouterReading,
     SlotReading,
 )
-from tminus.domain.launch.route import Route
+from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.secret import SecretRef
+from tminus.domain.problem import ProblemError
 from tminus.domain.watch.counts import Sample
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.jobs import JobSpec
@@ -22,17 +23,18 @@ from tminus.ports.runtime import SlotSpec
 from tminus.testing.world.physics import INSTANCES, Instance, Physics, RouterMemory
 
 NEVER_MS = 1 << 60
+STOP_GRACE_MS = 2_000  # between asking a job to end and killing it
 
 
 class FakeRuntime:
-    """Runtime and Addressing over the physics.
+    """Runtime, Addressing and Adoption over the physics.
 
     Args:
         physics: the world.
-        boot_ms: per digest, how long its instances take to become healthy.
+        boot_ms: per digest, how long its instances take to become healthy; None where no such artifact is.
     """
 
-    def __init__(self, physics: Physics, boot_ms: Callable[[str], int]) -> None:
+    def __init__(self, physics: Physics, boot_ms: Callable[[str], int | None]) -> None:
         """See the class."""
         self._physics = physics
         self._boot_ms = boot_ms
@@ -40,12 +42,14 @@ class FakeRuntime:
     def start_slot(self, slot: Slot, spec: SlotSpec) -> None:
         """See `Runtime`."""
         place = self._physics.places[slot]
-        if place.digest == spec.digest and place.instances:
+        if place.digest == spec.digest and place.instances and not place.strangers:
             return
-        if place.instances:
-            raise Refused("slot-occupied", f"{slot.value} runs {place.digest}")
+        self._unoccupied(slot)
+        boot_ms = self._boot_ms(spec.digest)
+        if boot_ms is None:
+            raise Refused("artifact-missing", f"there is no artifact {spec.digest}")
         place.digest = spec.digest
-        ready_ms = self._physics.now_ms + self._boot_ms(spec.digest)
+        ready_ms = self._physics.now_ms + boot_ms
         place.instances = [Instance(ready_ms) for _ in range(spec.instances)]
 
     def stop_slot(self, slot: Slot) -> None:
@@ -53,7 +57,10 @@ class FakeRuntime:
         place = self._physics.places[slot]
         if place.instances:
             place.stopped += 1
-        place.digest, place.instances = None, []
+        if not place.strangers:
+            for instance in place.instances:
+                instance.ended = True
+        place.digest, place.instances, place.strangers = None, [], ()
 
     def read_slots(self) -> Mapping[Slot, SlotReading]:
         """See `Runtime`."""
@@ -62,7 +69,8 @@ class FakeRuntime:
     def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
         """See `Addressing`."""
         return {
-            slot: tuple(f"127.0.0.1:{base + index}" for index in range(instances))
+            slot: self._physics.places[slot].strangers
+            or tuple(f"127.0.0.1:{base + index}" for index in range(instances))
             for slot, base in zip(Slot, (9_100, 9_200), strict=True)
         }
 
@@ -70,10 +78,17 @@ class FakeRuntime:
         """See `Adoption`."""
         del health_path
         place = self._physics.places[slot]
-        if place.instances and place.digest != digest:
+        if place.strangers == tuple(addresses) and place.digest == digest:
+            return
+        self._unoccupied(slot)
+        place.digest, place.strangers = digest, tuple(addresses)
+        found = self._physics.strangers
+        place.instances = [found.setdefault(each, Instance(self._physics.now_ms)) for each in addresses]
+
+    def _unoccupied(self, slot: Slot) -> None:
+        place = self._physics.places[slot]
+        if place.instances:
             raise Refused("slot-occupied", f"{slot.value} runs {place.digest}")
-        place.digest = digest
-        place.instances = [Instance(self._physics.now_ms) for _ in addresses]
 
     def _read(self, slot: Slot) -> SlotReading:
         place, now_ms = self._physics.places[slot], self._physics.now_ms
@@ -82,13 +97,13 @@ class FakeRuntime:
             InstanceReading(
                 name=f"{slot.value}-{index + 1}",
                 address=addresses[index],
-                alive=True,
-                healthy=instance.healthy_ms <= now_ms,
+                alive=not instance.ended,
+                healthy=instance.healthy_ms <= now_ms and not instance.ended,
                 restarts=instance.restarts,
             )
             for index, instance in enumerate(place.instances)
         )
-        return SlotReading(slot, place.digest, len(place.instances), instances)
+        return SlotReading(slot, place.digest, len(place.instances), instances, bool(place.strangers))
 
 
 class FakeRouter:
@@ -163,6 +178,8 @@ class FakeRouter:
         if self._physics.memory is None:
             self._physics.start_router()
         self._physics.hosting = hosting.digest
+        self._physics.error_limit_ppm = hosting.error_limit_ppm
+        self._physics.lease_ms = {Watch.SHORT: hosting.shift_lease_ms, Watch.PATIENT: hosting.bake_lease_ms}
 
     def unhost(self) -> None:
         """See `RouterHosting`."""
@@ -180,12 +197,32 @@ class FakeRouter:
             raise Refused("stale-epoch", f"epoch {self._physics.fence} has written the route")
 
 
+class Vanished(Exception):  # noqa: N818 - what became of it, not an error of ours
+    """A work's process ends without an outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a kind of work goes on: for how long, and whether it listens when it is told to stop."""
+
+    length_ms: int
+    listens: bool = True
+
+
+MANNERS: Mapping[str, Manner] = {
+    "build": Manner(700),
+    "smoke": Manner(700),
+    "meter": Manner(NEVER_MS),
+}
+
+
 @dataclass(slots=True)
 class _Job:
     spec: JobSpec
-    ends_ms: int
-    stopped: bool = False
+    began_ms: int
+    stopped_ms: int = NEVER_MS
     lost: bool = False
+    ended: JobReading | None = None
 
 
 class FakeJobs:
@@ -193,49 +230,84 @@ class FakeJobs:
 
     Args:
         now_ms: the world's clock.
-        answer: result of a job by its kind of work and arguments.
+        answer: result of a job by its kind of work and arguments, asked once when the job ends. A
+            ProblemError, Vanished or any other exception ends it as it would end a work's process.
+        manners: how each known kind of work goes on.
     """
 
-    def __init__(self, now_ms: Callable[[], int], answer: Callable[[str, Json], Json]) -> None:
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        answer: Callable[[str, Json], Json],
+        manners: Mapping[str, Manner] = MANNERS,
+    ) -> None:
         """See the class."""
         self._now_ms = now_ms
         self._answer = answer
+        self._manners = manners
         self._jobs: dict[str, _Job] = {}
 
     def start_job(self, spec: JobSpec) -> None:
         """See `Jobs`."""
+        if spec.work not in self._manners:
+            raise Refused("no-such-work", f"no work is named {spec.work!r}")
         before = self._jobs.get(spec.key)
-        if before is not None and not before.lost:
-            return
-        length_ms = NEVER_MS if spec.work == "meter" else 700
-        self._jobs[spec.key] = _Job(spec, self._now_ms() + length_ms)
+        if before is None or self._read(before).phase is JobPhase.LOST:
+            self._jobs[spec.key] = _Job(spec, self._now_ms())
 
     def read_jobs(self, keys: Iterable[str]) -> Mapping[str, JobReading]:
         """See `Jobs`."""
-        return {key: self._read(key, self._jobs[key]) for key in keys if key in self._jobs}
+        return {key: self._read(self._jobs[key]) for key in keys if key in self._jobs}
 
     def stop_job(self, key: str) -> None:
         """See `Jobs`."""
         if key in self._jobs:
-            self._jobs[key].stopped = True
+            job = self._jobs[key]
+            job.stopped_ms = min(job.stopped_ms, self._now_ms())
 
     def lose(self) -> None:
         """Every running job disappears without an outcome, as when the machine restarts."""
         for job in self._jobs.values():
-            if not job.stopped and job.ends_ms > self._now_ms():
+            if self._read(job).phase is JobPhase.RUNNING:
                 job.lost = True
 
     @property
     def running(self) -> list[str]:
         """Keys of jobs that run now."""
-        return [key for key, job in self._jobs.items() if self._read(key, job).phase is JobPhase.RUNNING]
+        return [key for key, job in self._jobs.items() if self._read(job).phase is JobPhase.RUNNING]
 
-    def _read(self, key: str, job: _Job) -> JobReading:
+    def _read(self, job: _Job) -> JobReading:
         if job.lost:
-            return JobReading(key, JobPhase.LOST)
-        if not job.stopped and self._now_ms() < job.ends_ms:
-            return JobReading(key, JobPhase.RUNNING)
-        return JobReading(key, JobPhase.DONE, self._answer(job.spec.work, job.spec.arguments))
+            return JobReading(job.spec.key, JobPhase.LOST)
+        job.ended = job.ended or self._end(job)
+        return job.ended or JobReading(job.spec.key, JobPhase.RUNNING)
+
+    def _end(self, job: _Job) -> JobReading | None:
+        key, manner = job.spec.key, self._manners[job.spec.work]
+        done_ms = job.began_ms + manner.length_ms
+        overdue_ms = job.began_ms + job.spec.deadline_ms
+        ends_ms = min(done_ms, overdue_ms, job.stopped_ms + (0 if manner.listens else STOP_GRACE_MS))
+        if self._now_ms() < ends_ms:
+            return None
+        if ends_ms == overdue_ms:
+            why = f"not done within its deadline of {job.spec.deadline_ms} ms"
+            return JobReading(key, JobPhase.FAILED, None, "job-deadline", why)
+        if ends_ms < done_ms and not manner.listens:
+            why = "told to stop, and killed after its grace"
+            return JobReading(key, JobPhase.FAILED, None, "job-stopped", why)
+        return self._outcome(job.spec)
+
+    def _outcome(self, spec: JobSpec) -> JobReading:
+        try:
+            return JobReading(spec.key, JobPhase.DONE, self._answer(spec.work, spec.arguments))
+        except Vanished:
+            return JobReading(spec.key, JobPhase.LOST)
+        except ProblemError as error:
+            problem = error.problems[0]
+            why = "; ".join(part for part in (problem.what, problem.why, problem.fix) if part)
+            return JobReading(spec.key, JobPhase.FAILED, None, problem.code, why)
+        except Exception as error:  # noqa: BLE001 - whatever a work does wrong is its job's failure
+            return JobReading(spec.key, JobPhase.FAILED, None, "work-crashed", type(error).__name__)
 
 
 class NoSecrets:

@@ -11,21 +11,28 @@ INSTANCES = 3
 RESTART_MS = 300  # how long the supervisor takes to bring a dead instance back
 FAST_MS = 20
 SLOW_MS = 800
+BREAKER_WINDOW_MS = 250  # the short one of a real router; a step of the virtual clock is as long
+BREAKER_MIN_FAILURES = 5
+PPM = 1_000_000
+DRAW_STEP_BP = 3_819  # the golden section of all, so that every run of draws is spread evenly
+NO_BREAKER_PPM = PPM  # a share of failures that nothing exceeds: nobody has set a limit
 
 
 @dataclass(slots=True)
 class Instance:
-    """One instance: healthy from `healthy_ms` on, unless it never is."""
+    """One instance: healthy from `healthy_ms` on, unless it never is; `ended` once it was stopped."""
 
     healthy_ms: int
     restarts: int = 0
+    ended: bool = False
 
 
 @dataclass(slots=True)
 class Place:
-    """A slot: what runs in it and what is in flight."""
+    """A slot: what runs in it and what is in flight; `strangers` are addresses of adopted instances."""
 
     digest: str | None = None
+    strangers: tuple[str, ...] = ()
     instances: list[Instance] = field(default_factory=list)
     left_ms: int = -1_000_000  # when it last served
     in_flight: int = 0
@@ -44,6 +51,8 @@ class RouterMemory:
     latch: Distrust = Distrust.NONE
     leases: dict[tuple[int, Watch], int] = field(default_factory=dict)
     counts: dict[tuple[Slot, int], Counts] = field(default_factory=dict)
+    window_ms: int = 0  # when the breaker's window began
+    window: Counts = field(default_factory=Counts)
 
 
 class Physics:
@@ -52,6 +61,7 @@ class Physics:
     def __init__(self, *, drain_ms: int, requests_per_s: int, lease_ms: dict[Watch, int]) -> None:
         """Starts with an empty world: no router, both slots down."""
         self.places = {slot: Place() for slot in Slot}
+        self.strangers: dict[str, Instance] = {}  # instances that somebody else runs, by address
         self.committed = Route(None)
         self.memory: RouterMemory | None = None
         self.admitted: set[Slot] = set()
@@ -59,6 +69,7 @@ class Physics:
         self.drain_ms = drain_ms
         self.requests_per_s = requests_per_s
         self.lease_ms = lease_ms
+        self.error_limit_ppm = NO_BREAKER_PPM
         self.error_share: dict[str, float] = {}
         self.slow_share: dict[str, float] = {}
         self.good_for_ms: dict[str, int] = {}
@@ -70,6 +81,7 @@ class Physics:
         self.highest_epoch = 0
         self.fence = 0  # on disk: outlives the router's memory
         self._carry = 0.0
+        self._drawn_bp = 0
 
     def start_router(self) -> None:
         """A router process begins with what its disk says."""
@@ -88,6 +100,7 @@ class Physics:
         memory = self.memory
         if route.generation != memory.route.generation:
             memory.latch = Distrust.NONE
+            memory.window = Counts()
         memory.route = route
         self.highest_epoch = max(self.highest_epoch, route.epoch)
         self.fence = max(self.fence, route.epoch)
@@ -113,7 +126,10 @@ class Physics:
         if memory.latch is not Distrust.NONE:
             return memory.latch
         until_ms = memory.leases.get((memory.route.generation, memory.route.watch), 0)
-        return Distrust.NONE if self.now_ms < until_ms else Distrust.LEASE
+        if self.now_ms >= until_ms:
+            return Distrust.LEASE
+        # The next request would latch it; until one comes, nothing has.
+        return Distrust.NONE if self.up(memory.route.candidate) else Distrust.DOWN
 
     def up(self, slot: Slot) -> int:
         """Instances the router would use."""
@@ -149,9 +165,43 @@ class Physics:
         memory = self.memory
         if memory is None or memory.route.candidate is None or not memory.route.watch:
             return
-        candidate = memory.route.candidate
-        if memory.latch is Distrust.NONE and self.intended_bp()[candidate] and not self.up(candidate):
+        if memory.latch is not Distrust.NONE or not memory.route.candidate_bp:
+            return
+        window = memory.window
+        if self.distrust() is Distrust.DOWN:
             memory.latch = Distrust.DOWN
+        elif window.failures >= BREAKER_MIN_FAILURES and (
+            window.failures * PPM > self.error_limit_ppm * window.requests
+        ):
+            memory.latch = Distrust.ERRORS
+
+    def ask(self, requests: int) -> dict[Slot | None, int]:
+        """Users send so many requests, one after the other, at this instant.
+
+        Returns how many each slot answered without an error; None stands for those that none did.
+        """
+        answered: dict[Slot | None, int] = {}
+        for _ in range(requests):
+            slot = self._ask_one()
+            self._break()
+            answered[slot] = answered.get(slot, 0) + 1
+        return answered
+
+    def _ask_one(self) -> Slot | None:
+        slot = self._draw()
+        if self.memory is None or slot is None:
+            return None
+        alive = bool(self.places[slot].healthy(self.now_ms))
+        return None if self._count(self.memory, slot, 1, alive=alive) else slot
+
+    def _draw(self) -> Slot | None:
+        self._drawn_bp = (self._drawn_bp + DRAW_STEP_BP) % FULL_BP
+        below_bp = 0
+        for slot, share in self.serving_bp().items():
+            below_bp += share
+            if self._drawn_bp < below_bp:
+                return slot
+        return None
 
     def _serve(self, span_ms: int) -> None:
         memory = self.memory
@@ -164,7 +214,7 @@ class Physics:
             alive = bool(place.healthy(self.now_ms))
             if served[slot] and alive:
                 place.left_ms = self.now_ms
-                place.in_flight = INSTANCES if self.requests_per_s else 0
+                place.in_flight = INSTANCES if self.requests_per_s else place.in_flight
             elif not place.instances or self.now_ms - place.left_ms >= self.drain_ms:
                 place.in_flight = 0
             if not count or memory is None:
@@ -173,7 +223,8 @@ class Physics:
                 self.unserved += count
             self._count(memory, slot, count, alive=alive)
 
-    def _count(self, memory: RouterMemory, slot: Slot, count: int, *, alive: bool) -> None:
+    def _count(self, memory: RouterMemory, slot: Slot, count: int, *, alive: bool) -> int:
+        """Counts requests that a slot was given, and returns how many of them failed."""
         key = (slot, memory.route.generation)
         self.requests_on[key] = self.requests_on.get(key, 0) + count
         digest = self.places[slot].digest or ""
@@ -185,7 +236,13 @@ class Physics:
         within = tuple(
             answers if edge >= SLOW_MS else answers - slow if edge >= FAST_MS else 0 for edge in BUCKETS_MS
         )
-        memory.counts[key] = memory.counts.get(key, Counts()) + Counts(count, failures, answers, within)
+        counted = Counts(count, failures, answers, within)
+        memory.counts[key] = memory.counts.get(key, Counts()) + counted
+        if slot is memory.route.candidate:
+            began_anew = self.now_ms - memory.window_ms >= BREAKER_WINDOW_MS
+            memory.window_ms = self.now_ms if began_anew else memory.window_ms
+            memory.window = counted if began_anew else memory.window + counted
+        return failures
 
     def sample_classes(self) -> tuple[ClassCounts, ...]:
         """The router's counters."""
