@@ -11,7 +11,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.reading import FaultReading, RouterReading, SlotReading
 from tminus.domain.launch.route import FULL_BP
 from tminus.domain.launch.slot import Slot
-from tminus.domain.launch.state import LaunchState
+from tminus.domain.launch.state import Hold, LaunchState
 from tminus.domain.plan.limit import ALL_CLASSES, Metric
 from tminus.domain.plan.times import format_utc_clock
 from tminus.domain.readiness.verdict import Outcome
@@ -25,7 +25,7 @@ LEAST_COLUMNS, LEAST_ROWS = 60, 14
 
 _SHORT_DIGEST = 8
 _LABEL = 10  # columns of the words at the left of what is said
-_WAITING_ROWS = 2
+_WAITING_ROWS = _HOLD_ROWS = 2
 _FORWARD = (
     Phase.COUNTDOWN,
     Phase.STAGING,
@@ -252,11 +252,7 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
     yield Text("")
     hold = look.state.hold
     if hold is not None:
-        until = format_utc_clock(hold.expires_ms)
-        text = (
-            f" HOLD by {hold.by} since {format_utc_clock(hold.since_ms)} until {until}: {_clean(hold.why)} "
-        )
-        yield Text(text.ljust(columns), style="bold black on yellow")
+        yield from (Text(row, style="bold black on yellow") for row in _hold(look, hold, columns))
     if look.fault:
         text = f" THE JOURNAL TAKES NO EVENTS: {_clean(look.fault)} "
         yield Text(text.ljust(columns), style="bold white on red")
@@ -272,6 +268,16 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
         yield Text(f" loss     {loss_of_event(look.state.loss).text()}")
     elif look.loss:
         yield Text(f" loss     {look.loss} so far")
+
+
+def _hold(look: Look, hold: Hold, columns: int) -> Iterator[str]:
+    left = seconds(max(0, hold.expires_ms - look.now_ms))
+    then = "" if look.waiting is None else f": {look.waiting.then}"
+    since, until = format_utc_clock(hold.since_ms), format_utc_clock(hold.expires_ms)
+    rows = [f"HOLD by {_clean(hold.by)} since {since}; at {until} (in {left}){then}"]
+    rows += textwrap.wrap(_clean(hold.why), columns - 2, max_lines=_HOLD_ROWS, placeholder=" …")
+    for row in rows:
+        yield f" {row}".ljust(columns)
 
 
 def _waiting(waiting: Waiting, now_ms: int, columns: int) -> Iterator[Text]:

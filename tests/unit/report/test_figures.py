@@ -58,7 +58,15 @@ def test_little_traffic_has_a_decimal() -> None:
 
 @pytest.mark.parametrize(
     ("duration_ms", "text"),
-    [(0, "0.00s"), (120, "0.12s"), (2_149, "2.1s"), (42_900, "42s"), (94_000, "1m34s"), (3_840_500, "1h4m")],
+    [
+        (0, "0ms"),
+        (41, "41ms"),
+        (120, "0.12s"),
+        (2_149, "2.1s"),
+        (42_900, "42s"),
+        (94_000, "1m34s"),
+        (3_840_500, "1h4m"),
+    ],
 )
 def test_durations_are_as_exact_as_it_is_worth_reading(duration_ms: int, text: str) -> None:
     assert seconds(duration_ms) == text

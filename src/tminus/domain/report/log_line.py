@@ -13,6 +13,7 @@ from tminus.domain.plan.times import MINUTE_MS, SECOND_MS, format_duration, form
 LEAST_WIDTH = 40
 """Narrower than this, wrapped text is harder to read than text that the terminal breaks itself."""
 
+_TINY_MS = 100
 _SHORT_MS = 10 * SECOND_MS
 _GUTTER = 12  # clock, branch and the spaces between
 _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|req/s)| (?=(?:✓|✗|\[ok\]|\[FAILED\])$)")
@@ -72,7 +73,9 @@ def render(lines: Iterable[LogLine], *, colour: bool, ascii_only: bool, width: i
 
 
 def seconds(duration_ms: int) -> str:
-    """`0.12s`, `2.1s`, `42s`, `1h4m`: as exact as it is worth reading."""
+    """`4ms`, `0.12s`, `2.1s`, `42s`, `1h4m`: as exact as it is worth reading."""
+    if duration_ms < _TINY_MS:
+        return f"{duration_ms}ms"
     if duration_ms < SECOND_MS:
         return f"{duration_ms / SECOND_MS:.2f}s"
     if duration_ms < _SHORT_MS:
