@@ -1,0 +1,111 @@
+import json
+
+import pytest
+
+from tests.unit.engine.launches import a_plan
+from tminus.domain.canonical import Json, canonical_bytes
+from tminus.domain.launch import command as cmd
+from tminus.domain.launch import event as ev
+from tminus.domain.launch.phase import Phase
+from tminus.domain.launch.reading import Distrust, JobPhase
+from tminus.domain.launch.route import Route, Watch
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.limit import Consequence
+from tminus.domain.readiness.verdict import Outcome
+
+BLUE, GREEN = Slot.BLUE, Slot.GREEN
+TRIAL = Route(BLUE, GREEN, 1_000, Watch.SHORT, 3, 7)
+
+EVENTS: tuple[ev.Event, ...] = (
+    ev.LaunchPlanned(a_plan(adopt=("h:1",)), "sha256:p", "c0", "ann", GREEN, BLUE, "sha256:o", "1.0.0", 3, 9),
+    ev.LaunchPlanned(a_plan(), "sha256:p", "c0", "ann", BLUE, None, None, None, 0, 0),
+    ev.DriverClaimed("agent", 2),
+    ev.PhaseEntered(Phase.STAGING, "T-0"),
+    ev.CommandPerformed("k"),
+    ev.CommandFailed("k", "unknown", "timeout", "no answer"),
+    ev.JobEnded("build", JobPhase.DONE, {"digest": "sha256:n", "files": [1, None]}, "", ""),
+    ev.SlotUp(GREEN, 3),
+    ev.StepTaken(0, 1_000),
+    ev.RouteConfirmed("blue 100 %"),
+    ev.VerdictReached("bake", Outcome.PASS, "fine"),
+    ev.TriggerFired("error rate", Consequence.ROLLBACK, "5 of 10"),
+    ev.RouterFellBack(Distrust.NONE, "later decision"),
+    ev.Protected("route blue 100 %", performed=True, why=""),
+    ev.HoldPlaced("ann", "lunch", 5),
+    ev.HoldReleased("ann", ""),
+    ev.Slipped(5, "ann", "late"),
+    ev.OrderTaken("o", "hold", "ann", ""),
+    ev.OrderRefused("o", "hold", "ann", "launch-ending", "too late"),
+    ev.ReadingTaken(GREEN, 1_000, 20, 2_000, None, None),
+    ev.InstanceRestarted(GREEN, 1),
+    ev.LossMeasured(100, 1, 2, 3, 4, 55, None),
+    ev.Promoted(GREEN),
+    ev.SlotRetired(BLUE),
+    ev.LaunchEnded("promoted", "2.0.0 serves"),
+    *(
+        ev.CommandIntended("k", command)
+        for command in (
+            cmd.HostRouter("sha256:h"),
+            cmd.StartSlot(GREEN, "sha256:n"),
+            cmd.StopSlot(GREEN),
+            cmd.AdmitSlot(GREEN),
+            cmd.ExpelSlot(GREEN),
+            cmd.CutSlot(GREEN),
+            cmd.WriteRoute(TRIAL),
+            cmd.CommitRoute(TRIAL),
+            cmd.RenewLease(TRIAL),
+            cmd.StartJob("meter", "meter", {"rate": 20}, 1),
+            cmd.StopJob("meter"),
+        )
+    ),
+)
+
+
+def stored(body: Json) -> Json:
+    """As a journal gives it back."""
+    parsed: Json = json.loads(canonical_bytes(body))
+    return parsed
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_an_event_comes_back_as_it_was_journalled(event: ev.Event) -> None:
+    kind, version, body = ev.encode(event)
+    assert ev.decode(kind, version, stored(body)) == event
+
+
+def test_every_kind_of_event_is_tried_here() -> None:
+    assert {event.kind for event in EVENTS} == set(ev.KINDS)
+
+
+def test_every_kind_of_command_is_tried_here() -> None:
+    tried = {type(event.command) for event in EVENTS if isinstance(event, ev.CommandIntended)}
+    assert tried == set(cmd.Command.__args__)
+
+
+def test_an_unknown_kind_stops_the_reader() -> None:
+    with pytest.raises(ev.UnknownEventError, match=r"^event 'moon-landed' version 1 is not known"):
+        ev.decode("moon-landed", 1, {})
+
+
+def test_a_newer_version_stops_the_reader() -> None:
+    with pytest.raises(ev.UnknownEventError, match=r"^event 'promoted' version 2 is not known"):
+        ev.decode("promoted", 2, {"slot": "blue"})
+
+
+@pytest.mark.parametrize("body", [{}, {"slot": "red"}, {"slot": "blue", "more": 1}, None, []])
+def test_a_body_that_does_not_fit_stops_the_reader(body: Json) -> None:
+    with pytest.raises(ev.UnknownEventError, match=r"^event 'promoted' version 1: "):
+        ev.decode("promoted", 1, body)
+
+
+def test_an_older_shape_is_brought_up_to_date_version_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ev, "VERSIONS", {**ev.VERSIONS, "promoted": 3})
+    monkeypatch.setattr(
+        ev,
+        "_UPCASTERS",
+        {
+            ("promoted", 1): lambda body: {"place": body["where"]},
+            ("promoted", 2): lambda body: {"slot": body["place"]},
+        },
+    )
+    assert ev.decode("promoted", 1, {"where": "green"}) == ev.Promoted(GREEN)
