@@ -1,9 +1,14 @@
 """What people order: taken at once, or refused with the reason and what to do instead."""
 
+import re
+
 from tminus.domain.launch.event import HoldReleased, OrderRefused, OrderTaken, Slipped
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
+
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
+_LATEST_MS = 253_402_300_799_999  # the last instant of the year 9999, the last that has a date
 
 
 def take_orders(turn: Turn) -> None:
@@ -44,7 +49,10 @@ def _slip(turn: Turn, order: Order) -> None:
     if turn.state.phase is not Phase.COUNTDOWN:
         _refuse(turn, order, "t0-passed", "T-0 has passed; hold, abort or roll back instead")
         return
-    t0_ms = int(order.argument)
+    t0_ms = int(order.argument) if _MILLISECONDS.fullmatch(order.argument) else None
+    if t0_ms is None or t0_ms > _LATEST_MS:
+        _refuse(turn, order, "no-time", f"{order.argument!r} is no time in milliseconds since the epoch")
+        return
     window = turn.state.plan.window
     if window is not None and not window.opens_ms <= t0_ms < window.closes_ms:
         _refuse(turn, order, "outside-window", "the new T-0 is outside the plan's deployment window")
