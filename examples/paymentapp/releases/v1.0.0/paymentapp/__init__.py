@@ -1,0 +1,1 @@
+"""Accounts, payments and a dashboard, as a service to launch."""

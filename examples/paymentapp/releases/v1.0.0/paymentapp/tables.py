@@ -1,0 +1,3 @@
+"""Names of tables, written once."""
+
+SESSIONS = "sessions"

@@ -1,0 +1,3 @@
+"""What this release is."""
+
+RELEASE = "1.1.0"
