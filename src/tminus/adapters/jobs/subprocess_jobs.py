@@ -91,7 +91,8 @@ class SubprocessJobs:
     def read_jobs(self, keys: Iterable[str]) -> Mapping[str, JobReading]:
         """See the port. A job that overran its deadline, or its grace to stop, is killed on the way.
 
-        `result` is the work's `progress.json`, where it wrote one, for a job that was lost or killed.
+        The work's `progress.json`, where it wrote one, is the `progress` of a job that runs, and the `result`
+        of one that was lost or killed.
 
         Raises:
             Unavailable: `job-unreadable`, `jobs-busy`.
@@ -195,7 +196,7 @@ class SubprocessJobs:
             if identity is not None:
                 signal_group(identity, signal.SIGKILL)
             kill_marked(record.mark)
-        return JobReading(key, JobPhase.RUNNING)
+        return JobReading(key, JobPhase.RUNNING, progress=cast("Json", record.read("progress.json")))
 
     def _is_overdue(self, record: JobRecord) -> bool:
         now_ms = _now_ms()

@@ -1,0 +1,1 @@
+"""Commands of the team, run once in an artifact. Must not know why they are run."""

@@ -1,0 +1,1 @@
+"""What the machine itself has left. Must not know the services on it."""
