@@ -46,7 +46,9 @@ class Shell:
                 self._background.append(self._start(exchange.command))
                 continue
             code, output = self._do(exchange.command)
-            assert code in {0, int(block.marks.get("exit", "0"))}, f"{block.place}: {exchange.command}: {output}"
+            assert code in {0, int(block.marks.get("exit", "0"))}, (
+                f"{block.place}: {exchange.command}: {output}"
+            )
             if exchange.shown is not None:
                 assert fits(exchange.shown, output), f"{block.place}: {exchange.command} printed\n{output}"
 
@@ -58,7 +60,8 @@ class Shell:
 
     def shut_down(self, service: str) -> None:
         """Ends what the page has left running."""
-        code = f"from tminus.wiring import open_home; open_home().supervisor({service!r}, 'production').shutdown()"
+        stop = f"open_home().supervisor({service!r}, 'production').shutdown()"
+        code = f"from tminus.wiring import open_home; {stop}"
         self._do(f'if test -d "$TMINUS_HOME/services"; then python -c "{code}"; fi')
 
     def _start(self, command: str) -> "subprocess.Popen[bytes]":
