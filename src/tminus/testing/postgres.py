@@ -235,7 +235,7 @@ def _is_server(pid: int, data: Path) -> bool:
     """Whether that process is the server of `data`, and not one that was given its number later."""
     try:
         os.kill(pid, 0)
-        if sys.platform == "linux":
+        if Path("/proc/self").exists():
             return Path(f"/proc/{pid}/cwd").samefile(data)
     except OSError:
         return False
