@@ -290,3 +290,8 @@ def test_a_launch_ends_well_when_promoted_and_not_taken_back(
     events: tuple[ev.Event, ...], ended_well: bool
 ) -> None:
     assert after(*events).ended_well is ended_well
+
+
+def test_a_step_that_was_taken_starts_its_clock_anew() -> None:
+    state = after(ev.StepTaken(0, 1), ev.RouteConfirmed(""))
+    assert evolve(state, ev.StepTaken(1, 2), 9_000).step_ms == 9_000

@@ -49,7 +49,7 @@ class LaunchState:
         entered_ms: when the phase was entered, moved forward by holds.
         cutover_ms: when traffic began to move, None before.
         step: index of the shift step, -1 before the first.
-        step_ms: when the step's route was confirmed, moved forward by holds.
+        step_ms: when the step was taken, then when its route was confirmed; moved forward by holds.
         confirmed: the intended route was read back from the router.
         tried: the candidate was given traffic under the present generation.
         generation: of the trial, or of the rest that ended it.
@@ -166,7 +166,7 @@ def evolve(  # noqa: C901 - one line per kind of event
             return _end_job(state, event)
         case ev.StepTaken():
             generation = state.generation + 1 if event.step == 0 else state.generation
-            return replace(state, step=event.step, confirmed=False, generation=generation)
+            return replace(state, step=event.step, step_ms=at_ms, confirmed=False, generation=generation)
         case ev.RouteConfirmed():
             return replace(state, confirmed=True, tried=True, step_ms=at_ms)
         case ev.HoldPlaced():

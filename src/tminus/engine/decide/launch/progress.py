@@ -3,6 +3,7 @@
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
+from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import ADOPTION_EVIDENCE
 from tminus.domain.plan.plan import OnInconclusive, Stay
 from tminus.domain.readiness.verdict import Outcome, Verdict
@@ -106,6 +107,11 @@ def _boot_overdue(turn: Turn) -> bool:
     return turn.now_ms - max(start.last_ms, state.entered_ms) > state.plan.run.boot_deadline_ms
 
 
+def intended_since_ms(state: LaunchState) -> int:
+    """When the present trial route was decided: with its step, or with a phase that watches differently."""
+    return max(state.step_ms, state.entered_ms)
+
+
 def _confirm(turn: Turn) -> bool:
     """Journals that the router does what was intended; true once it stands."""
     state = turn.state
@@ -116,9 +122,7 @@ def _confirm(turn: Turn) -> bool:
     if reading is not None and reading.distrust is Distrust.NONE and reading.route.same_decision(intended):
         turn.record(ev.RouteConfirmed(intended.text()))
         return True
-    asked_ms = max((entry.last_ms for entry in state.commands.values()), default=0)
-    first_ms = state.step_ms if state.step > 0 else state.entered_ms
-    if turn.now_ms - min(asked_ms, max(first_ms, state.entered_ms)) > CONFIRM_DEADLINE_MS:
+    if turn.now_ms - intended_since_ms(state) > CONFIRM_DEADLINE_MS:
         turn.take_back("the router does not confirm the route it was given")
     return False
 

@@ -1,9 +1,9 @@
 """What a launch waits for, since when, what happens by itself and when, and what to run to go on."""
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
-from tminus.engine.decide.launch.bounds import STAGING_SLACK_MS
+from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, STAGING_SLACK_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
-from tminus.engine.decide.launch.progress import staging_deadline_ms
+from tminus.engine.decide.launch.progress import intended_since_ms, staging_deadline_ms
 from tminus.engine.decide.launch.staging import staging_need
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
 from tminus.engine.decide.step import Waiting
@@ -56,9 +56,9 @@ def _cutover(turn: Turn) -> Waiting:
     state = turn.state
     share = f"{state.share_bp // 100} % on {state.candidate.value}"
     if not state.confirmed:
-        return Waiting(
-            f"the router to confirm {share}", turn.now_ms, turn.now_ms + 15_000, "rollback", "tminus rollback"
-        )
+        since_ms = intended_since_ms(state)
+        until_ms = max(turn.now_ms, since_ms + CONFIRM_DEADLINE_MS)
+        return Waiting(f"the router to confirm {share}", since_ms, until_ms, "rollback", "tminus rollback")
     verdict = turn.observation.judged.safe
     return Waiting(
         f"evidence at {share}: {verdict.why}",
