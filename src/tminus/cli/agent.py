@@ -2,6 +2,7 @@
 
 import fcntl
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -107,7 +108,7 @@ class Agent:
     def run(self) -> None:
         """Until stopped, or until idle where that was asked for."""
         path = agent_socket(self._home)
-        wake = open_wake_socket(path)
+        wake = self._listen(path)
         clock = SystemClock(wake)
         self._say("agent started")
         try:
@@ -122,9 +123,17 @@ class Agent:
             self._stop.set()
             for thread in self._threads.values():
                 thread.join(STOP_LIMIT_S)
-            wake.close()
-            path.unlink(missing_ok=True)
+            if wake is not None:
+                wake.close()
+                path.unlink(missing_ok=True)
             self._say("agent stopped")
+
+    def _listen(self, path: Path) -> socket.socket | None:
+        try:
+            return open_wake_socket(path)
+        except OSError as error:
+            self._say(f"new launches are seen half a second later: no socket at {path}: {error}")
+            return None
 
     def _open(self) -> list[LaunchRow]:
         try:

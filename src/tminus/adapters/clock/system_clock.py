@@ -1,6 +1,5 @@
 """Wall clock and waiting on this machine. A datagram on a socket ends a wait early."""
 
-import contextlib
 import select
 import socket
 import time
@@ -74,10 +73,10 @@ def poke(path: Path, datagram: bytes = POKE) -> bool:
     """Ends the wait of the clock that listens at `path`; False when nobody listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)  # noqa: FBT003 - the library takes it by position
-        # A full queue means that enough pokes are waiting already.
-        with contextlib.suppress(BlockingIOError):
-            try:
-                sender.sendto(datagram, str(path))
-            except (FileNotFoundError, ConnectionRefusedError):
-                return False
+        try:
+            sender.sendto(datagram, str(path))
+        except BlockingIOError:
+            return True  # a full queue means that enough pokes are waiting already
+        except OSError:
+            return False  # nobody is there, or the path is longer than UNIX sockets allow
     return True
