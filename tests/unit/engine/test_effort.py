@@ -23,7 +23,7 @@ def due_after(pause_ms: int, **attempt: object) -> bool:
 
 
 def test_a_key_names_phase_command_and_slot() -> None:
-    assert ENTRY == Keyed("staging:admit-slot:green", COMMAND)
+    assert Keyed("staging:admit-slot:green", COMMAND) == ENTRY
 
 
 def test_a_key_names_the_job() -> None:

@@ -1,5 +1,6 @@
 """Taking a slot away for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
 
+from tminus.domain.codec import DecodeError
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import (
     AdmitSlot,
@@ -123,7 +124,11 @@ def measure_loss(turn: Turn) -> None:
 
 
 def _figure(state: LaunchState, ended: ev.JobEnded, replayed: int) -> ev.LossMeasured:
-    loss = loss_of([read_meter(ended.result)], state.cutover_ms)
+    try:
+        meter = read_meter(ended.result)
+    except DecodeError:
+        return ev.LossMeasured(0, 0, 0, 0, 0, None, None)  # a figure that cannot be read measured nothing
+    loss = loss_of([meter], state.cutover_ms)
     return ev.LossMeasured(
         sent=loss.count.sent - loss.count.unfinished,
         lost=loss.count.lost,

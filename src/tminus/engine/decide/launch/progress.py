@@ -1,8 +1,10 @@
 """How a launch goes forward: from phase to phase, on evidence, each wait with a deadline."""
 
+from collections.abc import Mapping
+
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
-from tminus.domain.launch.reading import Distrust, JobPhase
+from tminus.domain.launch.reading import Distrust, JobPhase, JobReading
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import ADOPTION_EVIDENCE
 from tminus.domain.plan.plan import OnInconclusive, Stay
@@ -28,13 +30,24 @@ def note_readings(turn: Turn) -> None:
         ended.add(JobPhase.LOST)
     for key, reading in sorted(turn.observation.jobs.items()):
         if reading.phase in ended and key not in turn.state.jobs:
-            turn.record(ev.JobEnded(key, reading.phase, reading.result, reading.code, reading.why))
+            turn.record(_ended(key, reading))
     state = turn.state
     candidate = turn.observation.slot(state.candidate)
     if state.phase is not Phase.STAGING or state.slot_up or candidate is None:
         return
     if candidate.up and candidate.digest == state.artifact:
         turn.record(ev.SlotUp(state.candidate, candidate.healthy))
+
+
+def _ended(key: str, reading: JobReading) -> ev.JobEnded:
+    """The end of a job; a build that names no artifact has failed, whatever it says of itself."""
+    result = reading.result
+    if key == BUILD and reading.phase is JobPhase.DONE:
+        named = isinstance(result, dict) and isinstance(result.get("digest"), str)
+        if not named:
+            why = "its result names no artifact"
+            return ev.JobEnded(key, JobPhase.FAILED, None, "no-artifact", why)
+    return ev.JobEnded(key, reading.phase, result, reading.code, reading.why)
 
 
 def go_forward(turn: Turn) -> None:
@@ -231,25 +244,38 @@ def _end(turn: Turn) -> None:
 
 
 def _job_failed(turn: Turn, key: str, what: str) -> bool:
+    """Takes the launch back where the job has ended and did not succeed."""
     ended = turn.state.jobs.get(key)
-    if ended is None:
-        return False
-    if ended.phase is JobPhase.FAILED:
-        turn.take_back(f"{what}: {ended.why} [{ended.code}]")
-        return True
-    if isinstance(ended.result, dict) and ended.result.get("passed") is False:
-        turn.take_back(f"{what}: {_first_failure(ended.result)}")
-        return True
-    return False
+    why = "" if ended is None else _failure(ended)
+    if why:
+        turn.take_back(f"{what}: {why}")
+    return bool(why)
 
 
-def _first_failure(result: dict[str, object]) -> str:
-    targets = result.get("targets")
-    for target in targets if isinstance(targets, list) else []:
-        for answer in target.get("answers", []):
+def _failure(ended: ev.JobEnded) -> str:
+    if ended.phase is not JobPhase.DONE:
+        return f"{ended.why} [{ended.code}]"
+    if ended.key == BUILD:
+        return ""
+    result = ended.result if isinstance(ended.result, dict) else {}
+    if result.get("passed") is True:
+        return ""
+    # A suite that says neither has not passed: missing evidence is no good news.
+    return (
+        _first_failure(result) if result.get("passed") is False else "its result does not say that it passed"
+    )
+
+
+def _first_failure(result: Mapping[str, object]) -> str:
+    for target in _objects(result.get("targets")):
+        for answer in _objects(target.get("answers")):
             if not answer.get("passed"):
                 return f"{answer.get('name')} at {target.get('target')}: {answer.get('why')}"
     return "no answer passed"
+
+
+def _objects(value: object) -> list[Mapping[str, object]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 _FORWARD = {
