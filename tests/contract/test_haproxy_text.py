@@ -1,5 +1,7 @@
 """HAProxy's configuration and route as text: what needs no HAProxy to be seen."""
 
+from dataclasses import replace
+
 import pytest
 
 from tminus.adapters.haproxy import config, counting, route_text, trust
@@ -58,17 +60,37 @@ def test_slots_start_expelled_and_admission_is_read_back() -> None:
         assert text == config.render(HOSTING, admitted)
 
 
+def servers_of(backend: str) -> list[str]:
+    part = config.render(HOSTING, {Slot.BLUE}).partition(f"backend {backend}\n")[2].partition("\nbackend ")[0]
+    return [line.strip() for line in part.splitlines() if line.startswith("  server ")]
+
+
 def test_each_slot_has_the_other_as_its_net() -> None:
-    lines = config.render(HOSTING, [Slot.BLUE]).splitlines()
-    servers = [line.strip() for line in lines if line.startswith("  server ")]
-    assert servers == [
+    assert servers_of("be_blue") == [
         "server blue1 127.0.0.1:1",
         "server blue2 127.0.0.1:2",
         "server net_green1 127.0.0.1:3 no-check backup track be_green/green1",
+    ]
+    assert servers_of("be_green") == [
         "server green1 127.0.0.1:3 disabled",
         "server net_blue1 127.0.0.1:1 no-check backup track be_blue/blue1",
         "server net_blue2 127.0.0.1:2 no-check backup track be_blue/blue2",
     ]
+
+
+def test_a_class_apart_has_the_same_instances_in_a_backend_of_its_own() -> None:
+    assert [entry.name for entry in config.classes_apart(HOSTING)] == ["chat"]
+    assert servers_of("be_blue.chat") == [
+        "server blue1 127.0.0.1:1 no-check track be_blue/blue1",
+        "server blue2 127.0.0.1:2 no-check track be_blue/blue2",
+        "server net_green1 127.0.0.1:3 no-check backup track be_green/green1",
+    ]
+
+
+def test_a_class_with_a_drain_of_its_own_is_kept_apart() -> None:
+    login = replace(HOSTING.route_classes[0], drain_ms=5_000)
+    hosting = replace(HOSTING, route_classes=(login, RouteClass("rest", ("/rest",))))
+    assert config.classes_apart(hosting) == (login,)
 
 
 def test_the_standalone_configuration_has_its_own_socket_and_nobody_to_listen_to() -> None:

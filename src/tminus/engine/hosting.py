@@ -29,6 +29,7 @@ def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hostin
         "bake_lease_ms": plan.lease.bake_ms,
         "error_limit_ppm": _breaker_ppm(plan),
         "slow_limit_ms": _breaker_slow_ms(plan),
+        "drain_ms": plan.drain_deadline_ms,
     }
     return Hosting(
         digest=digest_of(body),
@@ -41,6 +42,7 @@ def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hostin
         bake_lease_ms=plan.lease.bake_ms,
         error_limit_ppm=_breaker_ppm(plan),
         slow_limit_ms=_breaker_slow_ms(plan),
+        drain_ms=plan.drain_deadline_ms,
     )
 
 

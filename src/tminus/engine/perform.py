@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from tminus.domain.canonical import Json
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.times import format_duration
 from tminus.engine.hosting import hosting_for
 from tminus.engine.observe import job_name
 from tminus.engine.ports import Ports
@@ -89,9 +90,14 @@ class Performer:
         return ""
 
     def _cut_slot(self, command: cmd.CutSlot, state: LaunchState) -> str:
-        del state
-        cut = self._ports.router.cut_slot(command.slot)
-        return f"{cut} cut after the drain deadline"
+        cut = self._ports.router.cut_slot(command.slot, command.route_class)
+        if not command.route_class:
+            return f"{cut} cut after the drain deadline"
+        drain_ms = next(
+            entry.drain_ms for entry in state.plan.route_classes if entry.name == command.route_class
+        )
+        limit = format_duration(drain_ms)
+        return f"{cut} cut after the drain deadline of {command.route_class}, {limit}"
 
     def _write_route(self, command: cmd.WriteRoute, state: LaunchState) -> str:
         del state

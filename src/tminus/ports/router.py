@@ -43,6 +43,7 @@ class Hosting:
         addresses: instances of both slots as host:port, up or not.
         health_path: how the router checks them.
         route_classes: in order, the first match claims a request.
+        drain_ms: how long requests of no class may finish on a slot that traffic has left.
         shift_lease_ms: lease of `Watch.SHORT`.
         bake_lease_ms: lease of `Watch.PATIENT`.
         error_limit_ppm: the breaker's limit on the candidate's failures.
@@ -59,6 +60,7 @@ class Hosting:
     bake_lease_ms: int
     error_limit_ppm: int
     slow_limit_ms: int
+    drain_ms: int = 30_000
 
 
 class Routing(Protocol):
@@ -119,8 +121,11 @@ class Draining(Protocol):
         """Keeps every new request from `slot`, also as net. Survives a restart of the router."""
         ...
 
-    def cut_slot(self, slot: Slot) -> int:
-        """Ends whatever is still in flight on `slot` and returns how many were cut."""
+    def cut_slot(self, slot: Slot, route_class: str = "") -> int:
+        """Ends whatever is still in flight on `slot` and returns how many were cut.
+
+        With a class, only its requests end, as far as the router keeps it apart; else none do.
+        """
         ...
 
 

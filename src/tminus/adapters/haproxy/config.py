@@ -24,6 +24,7 @@ BREAKER_MIN_SLOW = 10
 BREAKER_SLOW_PERCENT = 20
 LOOPBACK_CONNECT_MS = 100  # a refused connect waits as long before the next attempt
 REMOTE_CONNECT_MS = 1_000
+LONG_SILENCE = "1h"  # of streams and websockets, the same after an upgrade
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._\[\]:-]+:\d{1,5}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -103,6 +104,12 @@ def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way)
         *_global(hosting, sizes, way),
         *_frontend(hosting, way),
         *(line for slot in Slot for line in _backend(hosting, slot)),
+        *(
+            line
+            for slot in Slot
+            for entry in classes_apart(hosting)
+            for line in _backend_apart(hosting, slot, entry)
+        ),
         *_tables(hosting),
     ]
     return with_admitted("\n".join(lines), admitted)
@@ -117,7 +124,8 @@ def _global(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
     yield f"  nbthread {sizes.threads}"
     yield "  hard-stop-after 1h"
     local = all(_is_loopback(address) for slot in Slot for address in hosting.addresses.get(slot, ()))
-    yield from _DEFAULTS.format(connect_ms=LOOPBACK_CONNECT_MS if local else REMOTE_CONNECT_MS).splitlines()
+    connect_ms = LOOPBACK_CONNECT_MS if local else REMOTE_CONNECT_MS
+    yield from _DEFAULTS.format(connect_ms=connect_ms, long_silence=LONG_SILENCE).splitlines()
 
 
 def _frontend(hosting: Hosting, way: _Way) -> Iterator[str]:
@@ -137,7 +145,7 @@ def _frontend(hosting: Hosting, way: _Way) -> Iterator[str]:
     if way.controlled:
         yield _PROBE_RULE.format(hosting=hosting.digest)
     yield from _breaker(hosting)
-    yield from _classes(hosting.route_classes)
+    yield from _classes(hosting.route_classes, classes_apart(hosting))
     yield from _COUNT_RULES.splitlines()
     yield from _answers(hosting.slow_limit_ms)
 
@@ -176,7 +184,25 @@ def _breaker(hosting: Hosting) -> Iterator[str]:
     yield "  http-request set-var(txn.slot) var(txn.cand) if on_candidate !{ sc_get_gpt0(0) gt 0 }"
 
 
-def _classes(route_classes: tuple[RouteClass, ...]) -> Iterator[str]:
+def classes_apart(hosting: Hosting) -> tuple[RouteClass, ...]:
+    """Classes with backends of their own, so that they can be waited for and ended by themselves.
+
+    Long ones, which a request's timeout does not suit either, and those with a drain of their own. Each
+    costs a pool of connections per instance, so the others share one.
+    """
+    return tuple(
+        entry
+        for entry in hosting.route_classes
+        if entry.traffic is not Traffic.REQUEST or entry.drain_ms != hosting.drain_ms
+    )
+
+
+def backend_name(slot: Slot, route_class: str = "") -> str:
+    """The backend of a slot, or of a class apart on it."""
+    return f"be_{slot}.{route_class}" if route_class else f"be_{slot}"
+
+
+def _classes(route_classes: tuple[RouteClass, ...], apart: tuple[RouteClass, ...]) -> Iterator[str]:
     """Names the request's class; the first that claims it wins."""
     yield f"  http-request set-var(txn.class) str({METER}) if {{ req.hdr({METER_HEADER}) -m found }}"
     for number, route_class in enumerate(route_classes):
@@ -191,6 +217,8 @@ def _classes(route_classes: tuple[RouteClass, ...]) -> Iterator[str]:
             claims = claims.removeprefix(f"path_{number} ")
         if route_class.traffic is not Traffic.REQUEST:
             yield f"  http-request set-var(txn.skip) int(1) if {claims}"
+        if route_class in apart:
+            yield f"  http-request set-var(txn.apart) int(1) if {claims}"
         yield f"  http-request set-var(txn.class) str({route_class.name}) if {claims}"
     yield f"  http-request set-var(txn.class) str({OTHER}) unless {{ var(txn.class) -m found }}"
 
@@ -224,6 +252,18 @@ def _backend(hosting: Hosting, slot: Slot) -> Iterator[str]:
     other = slot.other
     for number, address in enumerate(hosting.addresses.get(other, ()), start=1):
         yield (f"  server net_{other}{number} {address} no-check backup track be_{other}/{other}{number}")
+
+
+def _backend_apart(hosting: Hosting, slot: Slot, route_class: RouteClass) -> Iterator[str]:
+    """The same instances for one class: up, admitted and expelled as those of the slot's own backend are."""
+    yield f"backend {backend_name(slot, route_class.name)}"
+    yield "  option allbackups"
+    if route_class.traffic is not Traffic.REQUEST:
+        yield f"  timeout server {LONG_SILENCE}"
+    for place, prefix, role in ((slot, "", ""), (slot.other, "net_", " backup")):
+        for number, address in enumerate(hosting.addresses.get(place, ()), start=1):
+            tracked = f"no-check{role} track be_{place}/{place}{number}"
+            yield f"  server {prefix}{place}{number} {address} {tracked}"
 
 
 def _tables(hosting: Hosting) -> Iterator[str]:
@@ -292,7 +332,7 @@ defaults
   timeout http-request 10s
   timeout http-keep-alive 60s
   timeout queue 2s
-  timeout tunnel 1h
+  timeout tunnel {long_silence}
   timeout client-fin 5s
   timeout server-fin 5s
   default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 3 observe layer4 error-limit 1 \
@@ -335,7 +375,9 @@ _PROBE_RULE = (
 )
 
 _COUNT_RULES = """\
+  acl nowhere var(txn.slot) -m str none
   http-request set-var(txn.row) var(txn.slot),concat(@,txn.generation),concat(/,txn.class)
-  http-request track-sc1 var(txn.row) table st_class unless { var(txn.slot) -m str none }
+  http-request track-sc1 var(txn.row) table st_class unless nowhere
   http-request set-var(txn.began) date(0,us)
+  use_backend be_%[var(txn.slot)].%[var(txn.class)] if { var(txn.apart) -m int 1 } !nowhere
   use_backend be_%[var(txn.slot)]"""

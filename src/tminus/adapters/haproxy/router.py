@@ -102,9 +102,13 @@ class HaproxyRouter:
             names = [row["svname"] for row in self._own(slot)]
             self._command(*(f"set server be_{slot}/{name} state maint" for name in names))
 
-    def cut_slot(self, slot: Slot) -> int:
+    def cut_slot(self, slot: Slot, route_class: str = "") -> int:
         """See `Draining.cut_slot`."""
-        rows = [row for row in self._console.servers() if _slot_of(row) is slot and int(row["scur"])]
+        rows = [
+            row
+            for row in self._console.servers()
+            if _slot_of(row) is slot and int(row["scur"]) and route_class in ("", _class_of(row))
+        ]
         self._command(*(f"shutdown sessions server {row['pxname']}/{row['svname']}" for row in rows))
         return sum(int(row["scur"]) for row in rows)
 
@@ -117,7 +121,8 @@ class HaproxyRouter:
 
     def read_replayed(self) -> int:
         """See `Counters.read_replayed`."""
-        rows = [row for row in self._console.backends() if row["pxname"] in {f"be_{slot}" for slot in Slot}]
+        slots = {f"be_{slot}" for slot in Slot}
+        rows = [row for row in self._console.backends() if row["pxname"].partition(".")[0] in slots]
         return sum(int(row["wretr"]) + int(row["wredis"]) for row in rows)
 
     def host(self, hosting: Hosting) -> None:
@@ -162,6 +167,7 @@ class HaproxyRouter:
             distrust=trust.distrust(route, probe),
             up={slot: sum(row["status"].startswith("UP") for row in own[slot]) for slot in Slot},
             in_flight={slot: sum(int(row["scur"]) for row in rows if _slot_of(row) is slot) for slot in Slot},
+            apart={slot: _apart(rows, slot) for slot in Slot},
             admitted=frozenset(
                 slot for slot in Slot if any(not row["status"].startswith("MAINT") for row in own[slot])
             ),
@@ -217,6 +223,20 @@ def _leases(route: Route) -> tuple[str, str]:
 
 def _is_own(row: dict[str, str], slot: Slot) -> bool:
     return row["pxname"] == f"be_{slot}" and row["svname"].startswith(slot.value)
+
+
+def _class_of(row: dict[str, str]) -> str:
+    """The class whose backend this is, empty for the one that the others share."""
+    return row["pxname"].partition(".")[2]
+
+
+def _apart(rows: list[dict[str, str]], slot: Slot) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for row in rows:
+        name = _class_of(row)
+        if name and _slot_of(row) is slot:
+            counted[name] = counted.get(name, 0) + int(row["scur"])
+    return counted
 
 
 def _slot_of(row: dict[str, str]) -> Slot | None:

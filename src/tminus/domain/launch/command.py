@@ -70,14 +70,15 @@ class ExpelSlot:
 
 @dataclass(frozen=True, slots=True)
 class CutSlot:
-    """End what is still in flight on the slot."""
+    """End what is still in flight on the slot: everything, or only requests of one route class."""
 
     kind: ClassVar[str] = "cut-slot"
     slot: Slot
+    route_class: str = ""
 
     def text(self) -> str:
         """For the log."""
-        return f"cut {self.slot.value}"
+        return f"cut {self.route_class or 'what is left'} on {self.slot.value}"
 
 
 @dataclass(frozen=True, slots=True)

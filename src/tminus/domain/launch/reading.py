@@ -87,6 +87,7 @@ class RouterReading:
         distrust: set when the candidate's share goes to live instead, whatever `route` says.
         up: instances per slot that the router considers able to serve.
         in_flight: requests and connections per slot that have not ended.
+        apart: of these, those of the route classes that the router can end by themselves.
         admitted: slots that the router may send requests to at all, its net included.
         hosting: digest of the hosting configuration that the running router was started with.
     """
@@ -96,6 +97,7 @@ class RouterReading:
     distrust: Distrust = Distrust.NONE
     up: Mapping[Slot, int] = field(default_factory=dict)
     in_flight: Mapping[Slot, int] = field(default_factory=dict)
+    apart: Mapping[Slot, Mapping[str, int]] = field(default_factory=dict)
     admitted: frozenset[Slot] = frozenset()
     hosting: str = ""
 

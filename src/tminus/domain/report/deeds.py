@@ -69,7 +69,8 @@ class Deeds:
             return
         text = _performed_text(state, deed.command)
         if isinstance(deed.command, cmd.CutSlot):
-            drained_ms = self._since(cmd.ExpelSlot, at_ms)
+            # A class that is cut ends nobody else's drain.
+            drained_ms = self._since(cmd.ExpelSlot, at_ms, keep=bool(deed.command.route_class))
             yield Said(1, Mark.FAIL, f"Draining {deed.command.slot.value} ... {event.note}", drained_ms)
         elif text:
             again = f" ({deed.attempts} attempts)" if deed.attempts > 1 else ""
@@ -116,10 +117,13 @@ class Deeds:
             key: deed for key, deed in self._open.items() if not isinstance(deed.command, cmd.StartSlot)
         }
 
-    def _since(self, command_type: type, at_ms: int) -> int | None:
-        """Time since the newest open command of a type was first intended; it is open no more."""
+    def _since(self, command_type: type, at_ms: int, *, keep: bool = False) -> int | None:
+        """Time since the newest open command of a type was intended; it is open no more, unless kept."""
         keys = [key for key, deed in self._open.items() if isinstance(deed.command, command_type)]
-        return at_ms - self._open.pop(keys[-1]).begun_ms if keys else None
+        if not keys:
+            return None
+        deed = self._open[keys[-1]] if keep else self._open.pop(keys[-1])
+        return at_ms - deed.begun_ms
 
     def _job_since(self, job: str, at_ms: int) -> int | None:
         for key, deed in self._open.items():

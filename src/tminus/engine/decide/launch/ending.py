@@ -1,5 +1,7 @@
 """Taking a slot away for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
 
+from collections.abc import Mapping
+
 from tminus.domain.codec import DecodeError
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import (
@@ -15,6 +17,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import JobPhase, RouterReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.plan import Plan
 from tminus.domain.report.loss import loss_of, read_meter
 from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
 from tminus.engine.decide.launch.effort import keyed
@@ -60,13 +63,29 @@ def removal(state: LaunchState, seen: Observation, leaving: Slot, staying: Slot 
         return [keyed(state, ExpelSlot(leaving))]
     if reading.in_flight.get(leaving, 0) == 0:
         return [] if slot.down else [keyed(state, StopSlot(leaving))]
-    if seen.now_ms - state.entered_ms >= drain_deadline_ms(state):
+    drained_ms = seen.now_ms - state.entered_ms
+    if drained_ms >= drain_deadline_ms(state):
         return [keyed(state, CutSlot(leaving))]
-    return []
+    return [
+        keyed(state, CutSlot(leaving, name), name)
+        for name in overdue_classes(state.plan, reading.apart.get(leaving, {}), drained_ms)
+    ]
+
+
+def overdue_classes(plan: Plan, in_flight: Mapping[str, int], drained_ms: int) -> tuple[str, ...]:
+    """Classes that have requests in flight beyond their own time, in the order of the plan.
+
+    What the router cannot tell apart is not in `in_flight`, and has the time of the slowest.
+    """
+    return tuple(
+        entry.name
+        for entry in plan.route_classes
+        if in_flight.get(entry.name, 0) and drained_ms >= entry.drain_ms
+    )
 
 
 def drain_deadline_ms(state: LaunchState) -> int:
-    """How long requests in flight may finish: the plan's deadline, or a class's own where it is longer."""
+    """When everything that is left is cut: the plan's deadline, or a class's own where it is longer."""
     return max((state.plan.drain_deadline_ms, *(entry.drain_ms for entry in state.plan.route_classes)))
 
 
