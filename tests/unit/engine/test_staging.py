@@ -97,6 +97,11 @@ def test_the_candidate_is_started_with_its_artifact() -> None:
     assert only(seen_with(SlotReading(CANDIDATE))) == cmd.StartSlot(CANDIDATE, NEW)
 
 
+def test_a_start_that_a_killed_driver_left_half_way_is_made_again() -> None:
+    halfway = SlotReading(CANDIDATE, NEW, INSTANCES)
+    assert only(seen_with(halfway)) == cmd.StartSlot(CANDIDATE, NEW)
+
+
 def test_leftovers_of_another_version_are_stopped_first() -> None:
     decided = seen_with(a_slot(CANDIDATE, "sha256:leftover"))
     assert only(decided) == cmd.StopSlot(CANDIDATE)

@@ -65,7 +65,11 @@ def _candidate_need(state: LaunchState, candidate: SlotReading) -> Need | None:
             f"{candidate.slot.value} to start", keyed(state, StartSlot(candidate.slot, state.artifact))
         )
     if not candidate.up:
-        return Need(f"{candidate.slot.value}: {candidate.healthy} of {candidate.expected} instances healthy")
+        what = f"{candidate.slot.value}: {candidate.healthy} of {candidate.expected} instances healthy"
+        # A driver that was killed half way through the start left a slot that holds the artifact and runs
+        # less than it should; to start it again is harmless where it runs.
+        halfway = len(candidate.instances) < candidate.expected
+        return Need(what, keyed(state, StartSlot(candidate.slot, state.artifact)) if halfway else None)
     return None
 
 
