@@ -21,7 +21,8 @@ from fault_kinds import DISK, SCENARIOS, Measured, Scenario
 from full_disk import small_disk
 
 from tminus.domain.launch.phase import TERMINAL
-from tminus.testing.stand import Load, NotReachedError, Stand
+from tminus.testing.stand import NotReachedError, Stand
+from tminus.testing.traffic import Load
 from tminus.wiring import open_home
 
 HEADER = (

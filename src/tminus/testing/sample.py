@@ -74,7 +74,7 @@ class Sample:
         own = {"env": {"HELLO_LEDGER": str(self.ledger), "STAND_SWITCH": str(self.switch(version))}}
         fixed = {"version": version, "source": {"repository": ".", "tag": f"v{version}"}, "run": own}
         for over in (self._brisk, fixed, plan or {}):
-            tree = _laid_over(tree, over)
+            tree = laid_over(tree, over)
         for request in tree.get("critical_paths", []):
             released = request.get("expect", {}).get("json", {})
             if "/release" in released:
@@ -103,8 +103,8 @@ class Sample:
         return len(keys) - len(set(keys))
 
 
-def _laid_over(tree: Any, over: Any) -> Any:  # noqa: ANN401 - any part of a plan
-    """Mappings are merged key by key, everything else is replaced."""
+def laid_over(tree: Any, over: Any) -> Any:  # noqa: ANN401 - any part of a plan
+    """A plan with another laid over it. Mappings are merged key by key, everything else is replaced."""
     if not (isinstance(tree, dict) and isinstance(over, Mapping)):
         return over
-    return {**tree, **{key: _laid_over(tree.get(key), value) for key, value in over.items()}}
+    return {**tree, **{key: laid_over(tree.get(key), value) for key, value in over.items()}}

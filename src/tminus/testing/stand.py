@@ -21,6 +21,7 @@ from tminus.adapters.clock.system_clock import SystemClock, poke
 from tminus.adapters.database.store import Store
 from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.haproxy.router import HaproxyRouter
+from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.domain.launch.phase import TERMINAL, Phase
@@ -41,6 +42,7 @@ WAIT_LIMIT_S = 40.0
 
 LOOK_EVERY_MS = 10
 COMMAND_LIMIT_S = 60.0
+PROGRAM = ("-m", "tminus.cli.main")
 STOP_LIMIT_S = 10.0
 
 
@@ -60,6 +62,11 @@ class Home(Protocol):
     @property
     def store(self) -> Store:
         """The journal and what stands beside it."""
+        ...
+
+    @property
+    def seal(self) -> HeadSeal:
+        """Of the journal's heads."""
         ...
 
     def supervisor(self, service: str, environment: str) -> Supervisor:
@@ -150,7 +157,7 @@ class Stand:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a verb of `tminus` in the repository, and returns when it has ended."""
         return subprocess.run(
-            [sys.executable, "-m", "tminus.cli.main", *arguments],
+            [sys.executable, *PROGRAM, *arguments],
             cwd=self.sample.repository,
             env=self.environment,
             capture_output=True,
@@ -167,24 +174,26 @@ class Stand:
             order = Order(f"{now_ms}-{number}-{verb}", verb, "stand", "", now_ms, argument)
             self.home.store.inbox.post(launch, order)
 
-    def start_agent(
-        self, *prefix: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        """Starts an agent; `prefix` replaces `-m tminus.cli.main` where a test wants another entry point."""
-        module = prefix or ("-m", "tminus.cli.main")
+    def start(self, *arguments: str, prefix: Sequence[str] = PROGRAM) -> subprocess.Popen[bytes]:
+        """Starts a verb of `tminus`, its output in the agent's log; `prefix` names another entry point."""
         with (self.directory / "agent.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, *module, "agent"],
+                [sys.executable, *prefix, *arguments],
                 cwd=self.sample.repository,
-                env={**self.environment, **(environment or {})},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._children.append(child)
-        self._agents.append(child)
         return child
+
+    def start_agent(self, *prefix: str) -> subprocess.Popen[bytes]:
+        """Starts an agent, by another entry point where `prefix` names one."""
+        agent = self.start("agent", prefix=prefix or PROGRAM)
+        self._agents.append(agent)
+        return agent
 
     def end_agents(self) -> None:
         """Has every agent of this stand leave; launches stay where they are."""

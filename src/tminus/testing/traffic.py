@@ -26,7 +26,7 @@ class Load:
         self.run = run
         self._result: LoadResult | None = None
         argv = [sys.executable, "-m", "tminus.adapters.http.load", "--url", url, "--run", run]
-        argv += ["--rate", str(rate_per_s), "--seconds", str(limit_s), "--connections", "64"]
+        argv += ["--rate", str(rate_per_s), "--seconds", str(limit_s), "--connections", "400"]
         argv += ["--limit-ms", "5000", "--path", "/", "--path", "/dashboard"]
         argv += ["--post-path", "/payments", "--post-body", '{"amount": 1}']
         with self._path.open("wb") as output:
