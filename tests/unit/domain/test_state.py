@@ -113,6 +113,23 @@ def test_a_hold_outlives_a_step_onward() -> None:
     assert after(ev.HoldPlaced("ann", "x", 9_000), ev.PhaseEntered(Phase.STAGING, "why")).hold is not None
 
 
+def test_what_failed_before_a_hold_is_tried_afresh_after_it() -> None:
+    failed = (INTENDED, INTENDED, ev.CommandFailed("k", "refused", "c", "w"))
+    state = after(*failed, ev.HoldPlaced("ann", "x", 9_000), ev.HoldReleased("ann", ""))
+    assert state.commands["k"] == Attempt(AdmitSlot(BLUE), 1, 1_000)
+
+
+def test_what_succeeded_before_a_hold_is_still_known_after_it() -> None:
+    done = (INTENDED, INTENDED, ev.CommandPerformed("k"))
+    state = after(*done, ev.HoldPlaced("ann", "x", 9_000), ev.HoldReleased("ann", ""))
+    assert state.commands["k"] == Attempt(AdmitSlot(BLUE), 2, 1_000, performed=True)
+
+
+def test_a_promotion_that_was_held_has_its_whole_time_again() -> None:
+    held = after(ev.PhaseEntered(Phase.PROMOTING, ""), ev.HoldPlaced("ann", "x", 9_000))
+    assert evolve(held, ev.HoldReleased("ann", ""), 7_000).entered_ms == 7_000
+
+
 # Phases, steps and generations
 
 

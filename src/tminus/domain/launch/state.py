@@ -270,4 +270,16 @@ def _release(state: LaunchState, at_ms: int) -> LaunchState:
     if state.hold is None:
         return state
     held_ms = at_ms - state.hold.since_ms
-    return replace(state, hold=None, entered_ms=state.entered_ms + held_ms, step_ms=state.step_ms + held_ms)
+    # Somebody has seen to it: what failed is tried afresh, or the launch would only be held again.
+    commands = {
+        key: replace(entry, attempts=1, refused=False, code="", why="") if entry.code else entry
+        for key, entry in state.commands.items()
+    }
+    promoting = state.phase is Phase.PROMOTING
+    return replace(
+        state,
+        hold=None,
+        entered_ms=at_ms if promoting else state.entered_ms + held_ms,
+        step_ms=state.step_ms + held_ms,
+        commands=commands,
+    )

@@ -18,6 +18,10 @@ MOST_ATTEMPTS = 6
 CONFIRM_DEADLINE_MS = 15 * SECOND_MS
 """A route that cannot be read back by then is not under control."""
 
+PROMOTE_DEADLINE_MS = MINUTE_MS
+"""A commit that is not seen by then needs somebody; longer than all attempts at it, so that a fault of
+theirs is what is told."""
+
 CAPACITY_WAIT_MS = 5 * SECOND_MS
 """How long a rollback waits for the stable slot's full count while the candidate still answers; a
 supervisor restarts a dead instance well within it."""

@@ -11,6 +11,7 @@ from tminus.domain.plan.plan import OnInconclusive, Stay
 from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.engine.decide.launch.bounds import (
     CONFIRM_DEADLINE_MS,
+    PROMOTE_DEADLINE_MS,
     SMOKE_DEADLINE_MS,
     STAGING_SLACK_MS,
 )
@@ -204,6 +205,8 @@ def _promoting(turn: Turn) -> None:
     reading = turn.observation.route_reading
     candidate = turn.state.candidate
     if reading is None or reading.committed.live is not candidate or not is_at_rest_on(reading, candidate):
+        if turn.elapsed_ms >= PROMOTE_DEADLINE_MS:
+            turn.hold("tminus", "the router does not show the route that was committed")
         return
     turn.record(ev.RouteConfirmed(reading.route.text()))
     turn.record(ev.Promoted(candidate))

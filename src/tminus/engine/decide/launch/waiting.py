@@ -1,7 +1,7 @@
 """What a launch waits for, since when, what happens by itself and when, and what to run to go on."""
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
-from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, STAGING_SLACK_MS
+from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, PROMOTE_DEADLINE_MS, STAGING_SLACK_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
 from tminus.engine.decide.launch.progress import intended_since_ms, staging_deadline_ms
 from tminus.engine.decide.launch.staging import staging_need
@@ -95,7 +95,7 @@ def _promoting(turn: Turn) -> Waiting:
     return Waiting(
         "the router to commit the route",
         turn.state.entered_ms,
-        turn.now_ms + 15_000,
+        max(turn.now_ms, turn.state.entered_ms + PROMOTE_DEADLINE_MS),
         "hold",
         "tminus rollback",
     )
