@@ -90,7 +90,7 @@ class PostgresInspection:
 
     def _check(self, check: Integrity, limit_ms: int) -> IntegrityAnswer:
         try:
-            value = self._transact(
+            value, accepted = self._transact(
                 limit_ms, "check-invalid", lambda connection: _first_value(connection, check)
             )
         except PortFault as fault:
