@@ -14,6 +14,7 @@ from tminus.domain.report.log import render, to_json
 REFERENCE = ROOT / "docs" / "reference" / "log.md"
 
 
+@pytest.mark.req("R19")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_launch_reads_like_this(name: str) -> None:
     assert log_text(name) == (TEXTS / f"{name}.txt").read_text(encoding="utf-8")

@@ -91,7 +91,6 @@ def test_a_hold_is_kept_with_its_person_reason_and_expiry() -> None:
     assert after(ev.HoldPlaced("ann", "lunch", 9_000)).hold == Hold("ann", "lunch", 1_000, 9_000)
 
 
-@pytest.mark.req("R11")
 def test_a_released_hold_moves_the_clocks_of_phase_and_step_by_its_length() -> None:
     state = replace(after(), entered_ms=100, step_ms=600)
     held = evolve(state, ev.HoldPlaced("ann", "lunch", 9_000), 1_000)

@@ -210,7 +210,6 @@ def test_the_first_trigger_that_rolls_back_ends_the_trial() -> None:
     ] == ["a"]
 
 
-@pytest.mark.req("R23")
 @pytest.mark.parametrize("consequence", list(Consequence))
 def test_in_the_watch_a_limit_only_alerts(consequence: Consequence) -> None:
     decided = step(launch(Phase.WATCHING), judged=fired(consequence))
