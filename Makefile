@@ -30,15 +30,14 @@ check: setup-dev ## Lint, format check, types, import contracts, size ratchet
 sim: setup-dev ## Run simulated launches: make sim WORLDS=20000
 	$(python) -m tminus.testing.sim --worlds $(WORLDS)
 
-crash-sweep: setup-dev ## Kill and resume a launch at every journal record
+crash-sweep: setup-dev ## Kill and resume a launch at every kind of event and effect
 	$(python) benchmarks/crash_sweep.py
 
-bench-faults: setup-dev ## Measure how fast faults of the candidate are contained
-	@tools/system-packages.sh bench
+bench-faults: setup-dev ## Break one thing at a time under load, and measure what clients notice
 	$(python) benchmarks/faults.py
 
 bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, beside a peer
-	@tools/system-packages.sh bench
+	-@tools/system-packages.sh bench
 	$(python) benchmarks/cutover.py
 
 setup-runtime:

@@ -1,0 +1,83 @@
+"""Rollbacks ordered by a person during complete launches at load, for the cutover benchmark."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import SAMPLE
+from clients import prober
+from figures import Rollbacks
+from prober import SLOTS
+
+from tminus.domain.launch.phase import Phase
+from tminus.testing.sample import BRISK, laid_over
+from tminus.testing.stand import Stand
+from tminus.testing.sweep import QUICK
+from tminus.wiring import open_home
+
+RATE_PER_S = 300
+PROBE_RATE = 500
+LONG_BAKE = {"bake": {"for": "60s", "reading": "10s"}}
+
+
+def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
+    """Launches to bake and rolls back, so many times."""
+    found = Rollbacks(RATE_PER_S + PROBE_RATE, [], [])
+    orders: list[tuple[int, int]] = []
+    with tempfile.TemporaryDirectory(prefix="tm-") as name:
+        directory = Path(name) / "s"
+        plan = laid_over(BRISK, QUICK)
+        with Stand(open_home(directory / "home"), directory, SAMPLE, plan) as stand:
+            stand.serve()
+            stand.start_agent()
+            notes = Path(name) / "notes"
+            with prober(stand.port, notes, PROBE_RATE) as probed:
+                for number in range(2, count + 2):
+                    run = f"rollback-{number}"
+                    with stand.load(RATE_PER_S, run=run) as load:
+                        orders.append(_one(stand, f"1.1.{number}", found))
+                    total = load.end().total
+                    found.requests += total.sent
+                    found.lost += total.lost + total.cut
+                    found.failed += total.failed
+                    found.duplicates += stand.sample.duplicates(run)
+                    say(f"rollback {number - 1} of {count}")
+            found.start_ms = [_start_ms(stand) for _ in range(5)]
+        found.requests += len(probed.notes)
+        found.lost += probed.lost
+        for began_ns, slot in orders:
+            after = [
+                note
+                for note in probed.notes
+                if note.slot == slot and began_ns <= note.ended_ns < began_ns + 10**10
+            ]
+            found.last_ms.append((max((note.ended_ns for note in after), default=began_ns) - began_ns) / 1e6)
+    return found
+
+
+def _one(stand: Stand, version: str, found: Rollbacks) -> tuple[int, int]:
+    stand.sample.release(version, LONG_BAKE)
+    launch = stand.enter().launch
+    stand.wait(lambda: stand.state(launch).phase is Phase.BAKING and stand.state(launch).confirmed, "bake")
+    began_ns = time.monotonic_ns()
+    done = stand.run("rollback", launch, "--reason", "measured")
+    assert done.returncode == 0, done.stderr
+    state = stand.wait_end(launch)
+    found.others += state.outcome != "rolled-back"
+    return began_ns, SLOTS[state.candidate.value.encode()]
+
+
+def _start_ms(stand: Stand) -> float:
+    """How long the same command needs to come to life and say how it is used."""
+    began_s = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "tminus.cli.main", "rollback", "--help"],
+        env=stand.environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=30,
+    )
+    return (time.monotonic() - began_s) * 1e3
