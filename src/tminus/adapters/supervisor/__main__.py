@@ -1,4 +1,7 @@
-"""`python -m tminus.adapters.supervisor --directory DIR`: becomes a daemon, and returns once it serves."""
+"""`python -m tminus.adapters.supervisor --directory DIR`: becomes a daemon, and returns once it serves.
+
+With `--foreground` it stays, for whoever keeps it: while another serves the directory it stands by.
+"""
 
 import argparse
 import fcntl
@@ -18,8 +21,12 @@ def main() -> int:
     """0 once a supervisor serves the directory, this one or another; else 1 and the reason."""
     parser = argparse.ArgumentParser(prog="tminus-supervisor", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="where its state is kept")
-    directory: Path = parser.parse_args().directory
+    parser.add_argument("--foreground", action="store_true", help="stay; for an init system")
+    options = parser.parse_args()
+    directory: Path = options.directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if options.foreground:
+        return _stay(directory)
     reader, writer = os.pipe()
     if os.fork():
         os.close(writer)
@@ -31,6 +38,15 @@ def main() -> int:
     os.setsid()
     os.umask(0o077)
     _serve(directory, writer)
+    return 0
+
+
+def _stay(directory: Path) -> int:
+    """Serves in this process, after whoever serves now."""
+    os.umask(0o077)
+    lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    Server(directory).run()
     return 0
 
 
