@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +17,7 @@ import pytest
 from examples.hello.make_repository import HERE, make_repository
 from tests.dataplane.plane import ask, free_port
 from tests.integration.hello import Hello
+from tminus.adapters.haproxy.binary import find_binary
 from tminus.adapters.http.load import run_load
 from tminus.adapters.http.load_spec import LoadResult, LoadSpec
 from tminus.wiring import open_home
@@ -28,7 +31,7 @@ USERS_PER_S = 60
 class Users:
     """Bounded load on one port while the `with` block runs."""
 
-    def __init__(self, port: int, name: str) -> None:
+    def __init__(self, port: int, name: str, count: int | None = None) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._result: LoadResult | None = None
@@ -41,6 +44,7 @@ class Users:
             post_body='{"amount": 1}',
             post_percent=40,
             connections=8,
+            count=count,
             run=name,
         )
 
@@ -59,6 +63,10 @@ class Users:
     def result(self) -> LoadResult:
         assert self._result is not None
         return self._result
+
+    def wait(self) -> None:
+        """Returns when `count` requests have their fate."""
+        self._thread.join()
 
     def assert_nothing_lost(self) -> None:
         total = self.result.total
@@ -143,6 +151,18 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @contextmanager
+def ended_by_pid(shop: Shop) -> Iterator[dict[str, int]]:
+    """What is noted here is killed in the end: nobody else would stop what tminus has left."""
+    noted: dict[str, int] = {}
+    try:
+        yield noted
+    finally:
+        for pid in noted.values():
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+@contextmanager
 def running(shop: Shop, count: int = 2) -> Iterator[list[Hello]]:
     """Instances of v1.0.0 that somebody else started."""
     tree = shop.tree("v1.0.0")
@@ -187,7 +207,7 @@ def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -
             )
             assert launch.stdout is not None
             with launch, launch.stdout:
-                await_phase(launch, "Bake for")
+                await_line(launch, "Bake for")
                 code, said = shop.run("rollback", "hello")
                 assert code == 0, said
                 said, _ = launch.communicate(timeout=VERB_LIMIT_S)
@@ -198,9 +218,112 @@ def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -
         assert [ask(each.port, "/healthz")[0] for each in own] == [200, 200]
 
 
-def await_phase(launch: "subprocess.Popen[str]", text: str) -> None:
+def await_line(launch: "subprocess.Popen[str]", text: str) -> None:
     assert launch.stdout is not None
     for line in launch.stdout:
         if text in line:
             return
     raise AssertionError(f"the launch ended without {text!r}")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def launch_first(shop: Shop, port: int, users: Users, stack: ExitStack) -> None:
+    """A first launch, with users from the moment at which it answers."""
+    launch = shop.start("launch", str(shop.plan("1.0.0", port)), "--plain")
+    assert launch.stdout is not None
+    with launch:
+        await_line(launch, "Starting the loss meter")
+        stack.enter_context(users)
+        said, complaint = launch.communicate(timeout=VERB_LIMIT_S)
+    assert launch.returncode == 0, said + complaint
+
+
+def test_tminus_leaves_under_load_and_comes_back_without_a_lost_request(shop: Shop) -> None:
+    port, other_port = free_port(), free_port()
+    users = Users(port, "users")
+    target = shop.directory / "left"
+    with ended_by_pid(shop) as pids, ExitStack() as stack:
+        launch_first(shop, port, users, stack)
+        pids.update(shop.pids())
+        supervisor = shop.home.supervisor("hello", "production")
+        code, said = shop.run("leave", "hello", "--to", str(target))
+        assert code == 0, said
+        assert supervisor.running() == 0
+        assert {name: alive(pid) for name, pid in pids.items()} == dict.fromkeys(pids, True)
+
+        options = re.findall(r"--address \S+", said)
+        assert len(options) == 2
+        code, refused = shop.run("launch", str(shop.plan("1.1.0", other_port)), "--plain")
+        assert (code, "[service-left]" in refused) == (1, True), refused
+        words = [word for option in options for word in option.split()]
+        code, said = shop.run("adopt", str(shop.plan("1.0.0", other_port)), "--plain", *words)
+        assert code == 0, said
+        with Users(other_port, "more", count=2 * USERS_PER_S) as more:
+            more.wait()
+        assert {name: alive(pid) for name, pid in pids.items()} == dict.fromkeys(pids, True)
+    users.assert_nothing_lost()
+    more.assert_nothing_lost()
+    assert set(users.result.releases) == {"1.0.0"}
+    assert set(more.result.releases) == {"1.0.0"}
+    assert_usable(target)
+
+
+def assert_usable(target: Path) -> None:
+    """HAProxy and systemd take what was written."""
+    names = sorted(path.name for path in target.iterdir())
+    units = [f"hello-{name}.service" for name in ("blue-1", "blue-2", "router")]
+    assert names == sorted(["README.md", "haproxy.cfg", *units])
+    checked = subprocess.run(
+        [find_binary().path, "-c", "-f", target / "haproxy.cfg"], capture_output=True, check=False, timeout=30
+    )
+    assert checked.returncode == 0, checked.stderr
+    analyse = shutil.which("systemd-analyze")
+    if analyse is not None:
+        verified = subprocess.run(
+            [analyse, "verify", *(target / unit for unit in units)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert str(target) not in verified.stderr, verified.stderr
+
+
+def test_leaving_is_refused_where_nothing_runs_and_during_a_launch(shop: Shop) -> None:
+    port = free_port()
+    code, said = shop.run("leave", "hello")
+    assert (code, "[launch-not-found]" in said) == (1, True), said
+    with running(shop) as own:
+        plan = shop.plan("1.0.0", port, watch="{for: 10m, reading: 1s}", bake="{for: 10m, reading: 1s}")
+        launch = shop.start("adopt", str(plan), "--plain", *addresses(own))
+        with launch:
+            await_line(launch, "Deploy to blue")
+            code, said = shop.run("leave", "hello")
+            assert (code, "[leave-launch-open]" in said) == (1, True), said
+            launch.communicate(timeout=VERB_LIMIT_S)
+        code, said = shop.run("leave", "hello", "--to", str(shop.directory))
+        assert (code, "[leave-not-empty]" in said) == (1, True), said
+        assert shop.home.supervisor("hello", "production").running()
+
+
+def test_an_adoption_that_cannot_work_is_refused_with_every_reason(shop: Shop) -> None:
+    port, dead = free_port(), free_port()
+    with running(shop) as own:
+        busy = own[0].port
+        code, said = shop.run("adopt", str(shop.plan("1.0.0", busy)), "--address", f"localhost:{busy}")
+        assert (code, "[adopt-same-address]" in said) == (1, True), said
+        code, said = shop.run("adopt", str(shop.plan("1.0.0", busy)), "--address", f"127.0.0.1:{own[1].port}")
+        assert (code, "[port-taken]" in said) == (1, True), said
+        code, said = shop.run("adopt", str(shop.plan("1.0.0", port)), "--address", f"127.0.0.1:{dead}")
+        assert (code, "[adopt-unhealthy]" in said, "refuses connections" in said) == (1, True, True), said
+        code, said = shop.run("adopt", str(shop.plan("1.0.0", port)), "--address", "nowhere")
+        assert (code, "[adopt-bad-address]" in said) == (1, True), said
+        assert adopt(shop, shop.plan("1.0.0", port), own)[0] == 0
+        code, said = adopt(shop, shop.plan("1.0.0", port), own)
+        assert (code, "[adopt-has-stable]" in said) == (1, True), said

@@ -77,7 +77,7 @@ class Launcher:
             Unavailable: the supervisor does not answer, or the disk is full.
         """
         binary = find_binary()
-        text = config.render(hosting, self.admitted(), _sizes())
+        text = config.render(hosting, self.admitted(), machine_sizes())
         if not (self._directory / files.ROUTE_MAP).exists():
             nowhere = f"{route_text.KEY} {route_text.to_text(route_text.NOWHERE)}\n"
             files.write_durably(self._directory / files.ROUTE_MAP, nowhere)
@@ -146,7 +146,7 @@ class Launcher:
             with contextlib.suppress(OSError):
                 candidate.unlink(missing_ok=True)
         if outcome.returncode:
-            raise Refused("router-config-rejected", _complaint(outcome.stderr))
+            raise Refused("router-config-rejected", complaint(outcome.stderr))
 
     def _config_text(self) -> str:
         try:
@@ -157,7 +157,8 @@ class Launcher:
             raise Unavailable("disk-failed", f"{self._directory / files.CONFIG}: {error.strerror}") from error
 
 
-def _complaint(output: str) -> str:
+def complaint(output: str) -> str:
+    """What HAProxy objects to, out of all that it says."""
     alerts = re.findall(r"^\[ALERT\]\s*\(\d+\)\s*:\s*(.*)$", output, re.MULTILINE)
     return (
         alerts[0] if alerts else output.strip()[-500:] or "HAProxy rejects the configuration without a word"
@@ -173,7 +174,8 @@ def _came_about(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _sizes() -> Sizes:
+def machine_sizes() -> Sizes:
+    """As many connections as this machine lets a process have, and as many threads as help."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptors = 2**20 if hard == resource.RLIM_INFINITY else hard
     # HAProxy refuses to start when they do not fit: two per connection, and half a one for its pipes.
