@@ -172,19 +172,29 @@ def _take_reading(turn: Turn, stay: Stay) -> None:
         turn.record(reading)
 
 
+def verified_by_ms(state: LaunchState) -> int:
+    """When verification that lacks its evidence is decided by the plan's `on_inconclusive`."""
+    plan = state.plan
+    return state.entered_ms + plan.verify.for_ms + max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
+
+
+def baked_by_ms(state: LaunchState) -> int:
+    """When a bake that lacks its evidence is decided by the plan's `on_inconclusive`."""
+    return state.entered_ms + state.plan.bake.for_ms + state.plan.shift.step_deadline_ms
+
+
 def _verifying(turn: Turn) -> None:
     if _job_failed(turn, CRITICAL_PATHS, "a critical path failed through the router"):
         return
     plan = turn.state.plan
     _take_reading(turn, plan.verify)
     verdict = turn.observation.judged.on_target
-    overdue_ms = plan.verify.for_ms + max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
     walked = CRITICAL_PATHS in turn.state.jobs
     if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
         evidence = f"; {ADOPTION_EVIDENCE}" if plan.adopt else ""
         turn.record(ev.VerdictReached("verification", verdict.outcome, f"{verdict.why}{evidence}"))
         turn.enter(Phase.BAKING, "verified")
-    elif turn.elapsed_ms >= overdue_ms:
+    elif turn.now_ms >= verified_by_ms(turn.state):
         _undecided(turn, verdict if walked else Verdict("critical paths", Outcome.INCONCLUSIVE, "no answer"))
 
 
@@ -197,7 +207,7 @@ def _baking(turn: Turn) -> None:
     if turn.elapsed_ms >= plan.bake.for_ms and verdict.outcome is Outcome.PASS:
         turn.record(ev.VerdictReached("bake", verdict.outcome, verdict.why))
         turn.enter(Phase.PROMOTING, "baked")
-    elif turn.elapsed_ms >= plan.bake.for_ms + plan.shift.step_deadline_ms:
+    elif turn.now_ms >= baked_by_ms(turn.state):
         _undecided(turn, verdict)
 
 

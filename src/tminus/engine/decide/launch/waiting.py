@@ -1,11 +1,18 @@
 """What a launch waits for, since when, what happens by itself and when, and what to run to go on."""
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
+from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, PROMOTE_DEADLINE_MS, STAGING_SLACK_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
-from tminus.engine.decide.launch.progress import intended_since_ms, staging_deadline_ms
+from tminus.engine.decide.launch.progress import (
+    baked_by_ms,
+    intended_since_ms,
+    staging_deadline_ms,
+    verified_by_ms,
+)
 from tminus.engine.decide.launch.staging import staging_need
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
+from tminus.engine.decide.launch.work import CRITICAL_PATHS
 from tminus.engine.decide.step import Waiting
 
 
@@ -54,14 +61,11 @@ def _staging(turn: Turn) -> Waiting:
 
 def _cutover(turn: Turn) -> Waiting:
     state = turn.state
-    share = f"{state.share_bp // 100} % on {state.candidate.value}"
     if not state.confirmed:
-        since_ms = intended_since_ms(state)
-        until_ms = max(turn.now_ms, since_ms + CONFIRM_DEADLINE_MS)
-        return Waiting(f"the router to confirm {share}", since_ms, until_ms, "rollback", "tminus rollback")
+        return _confirmation(turn)
     verdict = turn.observation.judged.safe
     return Waiting(
-        f"evidence at {share}: {verdict.why}",
+        f"evidence at {_share(state)}: {verdict.why}",
         state.step_ms,
         state.step_ms + state.plan.shift.step_deadline_ms,
         state.plan.on_inconclusive.value,
@@ -69,26 +73,40 @@ def _cutover(turn: Turn) -> Waiting:
     )
 
 
+def _share(state: LaunchState) -> str:
+    return f"{state.share_bp // 100} % on {state.candidate.value}"
+
+
+def _confirmation(turn: Turn) -> Waiting:
+    since_ms = intended_since_ms(turn.state)
+    until_ms = max(turn.now_ms, since_ms + CONFIRM_DEADLINE_MS)
+    what = f"the router to confirm {_share(turn.state)}"
+    return Waiting(what, since_ms, until_ms, "rollback", "tminus rollback")
+
+
 def _verifying(turn: Turn) -> Waiting:
     state = turn.state
-    return Waiting(
-        f"verification: {turn.observation.judged.on_target.why}",
-        state.entered_ms,
-        max(turn.now_ms, state.entered_ms + state.plan.verify.for_ms),
-        "the bake begins if every target holds",
-        "tminus rollback",
-    )
+    why = turn.observation.judged.on_target.why
+    ends_ms = state.entered_ms + state.plan.verify.for_ms
+    if turn.now_ms < ends_ms:
+        until_ms, then = ends_ms, "the bake begins if every target holds"
+    else:
+        until_ms, then = max(turn.now_ms, verified_by_ms(state)), state.plan.on_inconclusive.value
+        why = why if CRITICAL_PATHS in state.jobs else "the critical paths have not ended"
+    return Waiting(f"verification: {why}", state.entered_ms, until_ms, then, "tminus rollback")
 
 
 def _baking(turn: Turn) -> Waiting:
     state = turn.state
-    return Waiting(
-        f"the bake to end: {turn.observation.judged.safe.why}",
-        state.entered_ms,
-        max(turn.now_ms, state.entered_ms + state.plan.bake.for_ms),
-        f"{state.candidate.value} is promoted if every limit holds",
-        "tminus rollback",
-    )
+    if not state.confirmed:
+        return _confirmation(turn)
+    ends_ms = state.entered_ms + state.plan.bake.for_ms
+    if turn.now_ms < ends_ms:
+        until_ms, then = ends_ms, f"{state.candidate.value} is promoted if every limit holds"
+    else:
+        until_ms, then = max(turn.now_ms, baked_by_ms(state)), state.plan.on_inconclusive.value
+    what = f"the bake to end: {turn.observation.judged.safe.why}"
+    return Waiting(what, state.entered_ms, until_ms, then, "tminus rollback")
 
 
 def _promoting(turn: Turn) -> Waiting:
