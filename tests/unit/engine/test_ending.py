@@ -19,6 +19,7 @@ from tests.unit.engine.launches import (
     launch,
     only,
     phases,
+    seen,
     sent,
     slots_of,
     step,
@@ -30,6 +31,7 @@ from tminus.domain.launch.reading import RouterReading, SlotReading
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.engine.decide.launch.ending import removal
 from tminus.engine.decide.step import Step
 
 pytestmark = pytest.mark.req("R6", "R8")
@@ -133,6 +135,20 @@ def test_jobs_are_stopped_once_the_candidate_is_gone() -> None:
         for slots in (slots_of(ROLLING_BACK), without_candidate(ROLLING_BACK))
     ]
     assert [cmd.StopJob("meter") in commands(each) for each in decided] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route(CANDIDATE, generation=GENERATION + 2),
+        Route(STABLE, CANDIDATE, 1_000, generation=GENERATION + 2),
+        Route(None, generation=GENERATION + 2),
+    ],
+    ids=["all of it", "some of it", "nobody serves instead"],
+)
+def test_whoever_asks_a_slot_with_traffic_is_not_removed(route: Route) -> None:
+    observation = seen(ROLLING_BACK, router=returned(route=route, admitted=STABLE_ONLY))
+    assert removal(ROLLING_BACK, observation, CANDIDATE, STABLE) == []
 
 
 # The end

@@ -1,0 +1,117 @@
+"""Limits and counters turned into what the launch acts upon."""
+
+import pytest
+
+from tests.unit.engine.launches import CANDIDATE, NOW_MS, a_plan, launch
+from tminus.domain.launch.event import ReadingTaken
+from tminus.domain.launch.judged import Fired, Judged
+from tminus.domain.launch.phase import TRIAL, Phase
+from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
+from tminus.domain.plan.route_class import RouteClass
+from tminus.domain.readiness.verdict import Outcome
+from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
+from tminus.domain.watch.judge import STALE_MS
+from tminus.engine.decide.watch import judge
+
+pytestmark = pytest.mark.req("R9")
+
+ERRORS = Limit("error rate", Metric.ERROR_RATE, 10_000)
+SLOW = Limit("p95", Metric.LATENCY_P95, 500)
+TARGET = Limit("target", Metric.ERROR_RATE, 1_000)
+PLAN = a_plan(triggers=(Trigger(ERRORS), Trigger(SLOW, Consequence.ALERT)), targets=(TARGET,))
+CUTOVER = launch(Phase.CUTOVER, plan=PLAN)
+
+
+def sample(
+    requests: int, failures: int = 0, *, age_ms: int = 0, route_class: str = "other", ms: int = 10
+) -> Sample:
+    within = tuple(requests if edge_ms >= ms else 0 for edge_ms in BUCKETS_MS)
+    counts = Counts(requests, failures, requests, within)
+    return Sample(NOW_MS - age_ms, (ClassCounts(CANDIDATE, CUTOVER.generation, route_class, counts),))
+
+
+def judged(*samples: Sample, state: LaunchState = CUTOVER) -> Judged:
+    return judge(state, samples, NOW_MS)
+
+
+@pytest.mark.parametrize("phase", sorted(set(Phase) - TRIAL - {Phase.WATCHING}))
+def test_without_traffic_on_the_candidate_nothing_is_judged(phase: Phase) -> None:
+    assert judged(sample(100, 100), state=launch(phase, plan=PLAN)) == Judged()
+
+
+@pytest.mark.parametrize("phase", sorted(TRIAL | {Phase.WATCHING}))
+def test_a_candidate_with_traffic_is_judged(phase: Phase) -> None:
+    assert judged(sample(100), state=launch(phase, plan=PLAN)).safe.outcome is Outcome.PASS
+
+
+def test_without_samples_neither_gate_opens() -> None:
+    found = judged()
+    assert (found.fired, found.safe.outcome, found.on_target.outcome, found.reading) == (
+        (),
+        Outcome.INCONCLUSIVE,
+        Outcome.INCONCLUSIVE,
+        None,
+    )
+
+
+def test_a_broken_limit_fires_its_trigger_with_its_consequence() -> None:
+    found = judged(sample(100, ms=1_000))
+    assert [(each.trigger, each.consequence) for each in found.fired] == [("p95", Consequence.ALERT)]
+
+
+def test_triggers_fire_in_the_plans_order() -> None:
+    assert [each.trigger for each in judged(sample(100, 50, ms=1_000)).fired] == ["error rate", "p95"]
+
+
+def test_limits_and_targets_are_gates_of_their_own() -> None:
+    found = judged(sample(1_000, 5))
+    assert (found.safe.outcome, found.on_target.outcome) == (Outcome.PASS, Outcome.FAIL)
+
+
+def test_a_plan_without_triggers_has_a_gate_that_never_opens() -> None:
+    found = judged(sample(100), state=launch(Phase.CUTOVER, plan=a_plan(triggers=())))
+    assert found.safe.outcome is Outcome.FAIL
+
+
+def test_a_plan_without_targets_has_a_gate_that_never_opens() -> None:
+    found = judged(sample(100), state=launch(Phase.VERIFYING, plan=a_plan(targets=())))
+    assert found.on_target.outcome is Outcome.FAIL
+
+
+def test_a_total_failure_rolls_back_before_there_is_evidence_for_a_limit() -> None:
+    found = judged(sample(5, 5))
+    assert found.fired[0] == Fired(
+        "total failure of all", Consequence.ROLLBACK, "all on green: all of the last 5 requests failed"
+    )
+
+
+def test_a_total_failure_of_one_class_rolls_back() -> None:
+    plan = a_plan(triggers=(), route_classes=(RouteClass("payment", ("/pay",)),))
+    good, bad = sample(100), sample(5, 5, route_class="payment")
+    both = Sample(NOW_MS, (*good.classes, *bad.classes))
+    found = judged(both, state=launch(Phase.CUTOVER, plan=plan))
+    assert [each.trigger for each in found.fired] == ["total failure of payment"]
+
+
+@pytest.mark.parametrize(("age_ms", "fires"), [(STALE_MS, True), (STALE_MS + 1, False)])
+def test_a_total_failure_that_is_stale_is_no_evidence(age_ms: int, fires: bool) -> None:
+    assert bool(judged(sample(5, 5, age_ms=age_ms)).fired) is fires
+
+
+@pytest.mark.req("R19")
+def test_the_reading_has_the_candidates_figures() -> None:
+    found = judged(sample(0, age_ms=4_000), sample(200, 3, ms=50))
+    assert found.reading == ReadingTaken(CANDIDATE, 1_000, 200, 50_000, 15_000, 50)
+
+
+def test_a_reading_without_requests_has_no_rates() -> None:
+    reading = judged(sample(0)).reading
+    assert reading is not None
+    assert (reading.error_ppm, reading.p95_ms) == (None, None)
+
+
+def test_a_promoted_candidate_is_read_with_all_traffic() -> None:
+    reading = judged(sample(10), state=launch(Phase.WATCHING, plan=PLAN, step=0)).reading
+    assert reading is not None
+    assert reading.share_bp == 10_000
