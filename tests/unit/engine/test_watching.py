@@ -114,8 +114,18 @@ def test_a_slot_that_was_stopped_and_is_down_has_been_retired() -> None:
     assert gone(commands={"k": sent(cmd.StopSlot(STABLE))}).events == (ev.SlotRetired(STABLE),)
 
 
-def test_a_slot_that_is_down_without_having_been_stopped_was_not_retired() -> None:
-    assert gone().events == ()
+def down_by_itself(**changes: Any) -> Step:  # noqa: ANN401 - fields of RouterReading
+    slots = {**slots_of(WATCHING), STABLE: SlotReading(STABLE)}
+    return step(WATCHING, slots=slots, router=a_router(WATCHING, **changes))
+
+
+def test_a_slot_that_went_down_by_itself_is_expelled_before_it_counts_as_retired() -> None:
+    decided = down_by_itself()
+    assert (decided.events, only(decided)) == ((), cmd.ExpelSlot(STABLE))
+
+
+def test_a_slot_that_went_down_by_itself_and_is_expelled_has_been_retired() -> None:
+    assert down_by_itself(admitted=SERVING).events == (ev.SlotRetired(STABLE),)
 
 
 def test_the_meter_is_stopped_once_the_slot_is_retired() -> None:

@@ -227,8 +227,10 @@ def _watching(turn: Turn) -> None:
     state = turn.state
     _take_reading(turn, state.plan.watch)
     if state.stable is not None and not state.retired:
-        stable = turn.observation.slot(state.stable)
-        if stable is not None and stable.down and state.stable_going:
+        stable, reading = turn.observation.slot(state.stable), turn.observation.route_reading
+        # One that went down by itself is gone as soon as the router can no longer send it anything.
+        expelled = reading is not None and state.stable not in reading.admitted
+        if stable is not None and stable.down and (state.stable_going or expelled):
             turn.record(ev.SlotRetired(state.stable))
     measure_loss(turn)
     retired = turn.state.retired or state.stable is None
