@@ -235,7 +235,7 @@ def tell(
         lines += [
             f"users sent {total['sent']} requests meanwhile:",
             f"  {total['lost']} got no answer, {total['cut']} were cut, {total['failed']} saw an error",
-            f"  {told} payments were told, {paying['stored']} are stored, {paying.get('missing')} are missing",
+            f"  {told} payments were told, {paying['stored']} stored, {paying.get('missing')} are missing",
             f"  {paying.get('duplicated')} are stored twice, {paying.get('repeated')} requests came again",
             "payments:",
         ]
