@@ -201,6 +201,21 @@ def test_a_hold_names_its_person_and_expires_after_the_plans_time() -> None:
     assert ev.HoldPlaced("ann", "because", NOW_MS + 60_000) in decided.events
 
 
+@pytest.mark.parametrize("phase", sorted(TRIAL - {Phase.PROMOTING}))
+def test_a_launch_that_lacked_evidence_and_is_resumed_has_its_whole_time_again(phase: Phase) -> None:
+    """It is not held again by the tick that resumes it, and is once that time has passed."""
+    long_ago_ms = NOW_MS - 86_400_000
+    overdue = launch(phase, entered_ms=long_ago_ms, step_ms=long_ago_ms)
+    assert step(overdue).state.hold is not None
+    resumed = step(replace(overdue, hold=held()), orders=(order("resume"),)).state
+    due_ms = NOW_MS + overdue.plan.shift.step_deadline_ms
+    assert resumed.hold is None
+    assert [step(resumed, now_ms=at_ms).state.hold is not None for at_ms in (due_ms - 1, due_ms)] == [
+        False,
+        True,
+    ]
+
+
 def test_orders_are_taken_in_their_order() -> None:
     both = (order("hold", key="o1"), order("resume", key="o2"))
     decided = step(launch(Phase.CUTOVER), orders=both)

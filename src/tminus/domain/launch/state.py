@@ -56,6 +56,7 @@ class LaunchState:
         fence_before: highest fencing token of earlier launches of the service.
         artifact: digest of the candidate's artifact once it is built.
         reading_ms: when the last reading was journalled.
+        resumed_ms: when the last hold was released; what lacked then has its whole time again.
         critical_ok: critical paths passed through the router.
         orders: keys of orders already taken or refused.
     """
@@ -87,6 +88,7 @@ class LaunchState:
     promoted: bool = False
     reading_ms: int = 0
     hold: Hold | None = None
+    resumed_ms: int = 0
     outcome: str = ""
     commands: Mapping[str, Attempt] = field(default_factory=dict)
     jobs: Mapping[str, ev.JobEnded] = field(default_factory=dict)
@@ -275,11 +277,11 @@ def _release(state: LaunchState, at_ms: int) -> LaunchState:
         key: replace(entry, attempts=1, refused=False, code="", why="") if entry.code else entry
         for key, entry in state.commands.items()
     }
-    promoting = state.phase is Phase.PROMOTING
     return replace(
         state,
         hold=None,
-        entered_ms=at_ms if promoting else state.entered_ms + held_ms,
+        resumed_ms=at_ms,
+        entered_ms=state.entered_ms + held_ms,
         step_ms=state.step_ms + held_ms,
         commands=commands,
     )

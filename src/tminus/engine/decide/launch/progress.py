@@ -141,6 +141,14 @@ def _confirm(turn: Turn) -> bool:
     return False
 
 
+def stepped_by_ms(state: LaunchState) -> int:
+    """When a step that lacks its evidence is decided by the plan's `on_inconclusive`.
+
+    Whoever lifts a hold gives it its whole time again, here and below; else it would be held at once again.
+    """
+    return max(state.step_ms, state.resumed_ms) + state.plan.shift.step_deadline_ms
+
+
 def _cutover(turn: Turn) -> None:
     if not _confirm(turn):
         return
@@ -153,7 +161,7 @@ def _cutover(turn: Turn) -> None:
             turn.record(ev.StepTaken(turn.state.step + 1, turn.state.steps_bp[turn.state.step + 1]))
         else:
             turn.enter(Phase.VERIFYING, f"{turn.state.candidate.value} has all traffic")
-    elif elapsed_ms >= shift.step_deadline_ms:
+    elif turn.now_ms >= stepped_by_ms(turn.state):
         _undecided(turn, verdict)
 
 
@@ -175,12 +183,19 @@ def _take_reading(turn: Turn, stay: Stay) -> None:
 def verified_by_ms(state: LaunchState) -> int:
     """When verification that lacks its evidence is decided by the plan's `on_inconclusive`."""
     plan = state.plan
-    return state.entered_ms + plan.verify.for_ms + max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
+    slack_ms = max(plan.shift.step_deadline_ms, SMOKE_DEADLINE_MS)
+    return max(state.entered_ms + plan.verify.for_ms, state.resumed_ms) + slack_ms
 
 
 def baked_by_ms(state: LaunchState) -> int:
     """When a bake that lacks its evidence is decided by the plan's `on_inconclusive`."""
-    return state.entered_ms + state.plan.bake.for_ms + state.plan.shift.step_deadline_ms
+    plan = state.plan
+    return max(state.entered_ms + plan.bake.for_ms, state.resumed_ms) + plan.shift.step_deadline_ms
+
+
+def promoted_by_ms(state: LaunchState) -> int:
+    """When a commit that is not seen needs somebody."""
+    return max(state.entered_ms, state.resumed_ms) + PROMOTE_DEADLINE_MS
 
 
 def _verifying(turn: Turn) -> None:
@@ -215,7 +230,7 @@ def _promoting(turn: Turn) -> None:
     reading = turn.observation.route_reading
     candidate = turn.state.candidate
     if reading is None or reading.committed.live is not candidate or not is_at_rest_on(reading, candidate):
-        if turn.elapsed_ms >= PROMOTE_DEADLINE_MS:
+        if turn.now_ms >= promoted_by_ms(turn.state):
             turn.hold("tminus", "the router does not show the route that was committed")
         return
     turn.record(ev.RouteConfirmed(reading.route.text()))

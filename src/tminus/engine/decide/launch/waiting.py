@@ -2,12 +2,14 @@
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState
-from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, PROMOTE_DEADLINE_MS, STAGING_SLACK_MS
+from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, STAGING_SLACK_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
 from tminus.engine.decide.launch.progress import (
     baked_by_ms,
     intended_since_ms,
+    promoted_by_ms,
     staging_deadline_ms,
+    stepped_by_ms,
     verified_by_ms,
 )
 from tminus.engine.decide.launch.staging import staging_need
@@ -67,7 +69,7 @@ def _cutover(turn: Turn) -> Waiting:
     return Waiting(
         f"evidence at {_share(state)}: {verdict.why}",
         state.step_ms,
-        state.step_ms + state.plan.shift.step_deadline_ms,
+        max(turn.now_ms, stepped_by_ms(state)),
         state.plan.on_inconclusive.value,
         "tminus rollback",
     )
@@ -113,7 +115,7 @@ def _promoting(turn: Turn) -> Waiting:
     return Waiting(
         "the router to commit the route",
         turn.state.entered_ms,
-        max(turn.now_ms, turn.state.entered_ms + PROMOTE_DEADLINE_MS),
+        max(turn.now_ms, promoted_by_ms(turn.state)),
         "hold",
         "tminus rollback",
     )
