@@ -34,7 +34,11 @@ class _Snapshot:
 
     name: str
     taken_ms: int
-    server_major: int
+    server_version: int
+
+    @property
+    def server_major(self) -> int:
+        return self.server_version // 10_000
 
 
 class PostgresBackup:
@@ -115,7 +119,7 @@ class PostgresBackup:
             guarded = Guarded(
                 [*argv, f"--lock-wait-timeout={_LOCK_WAIT_MS}"],
                 self._logs,
-                self._address.environment(),
+                self._address.environment(snapshot.server_version),
                 deadline_ms=_DEADLINE_MS,
                 log=self._logs / "pg_dump.log",
                 secrets=self._address.secrets,
@@ -195,4 +199,4 @@ def _take_snapshot(connection: Connection) -> _Snapshot:
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
     assert row is not None
-    return _Snapshot(row[0], time.time_ns() // 1_000_000, connection.info.server_version // 10_000)
+    return _Snapshot(row[0], time.time_ns() // 1_000_000, connection.info.server_version)

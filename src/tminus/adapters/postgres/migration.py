@@ -17,6 +17,7 @@ from tminus.adapters.postgres.guarded import Ending, Guarded
 from tminus.adapters.postgres.session import (
     CONNECT_LIMIT_S,
     Connection,
+    check_options,
     connect,
     faults,
     limited,
@@ -31,8 +32,6 @@ _LOCK_WAIT_MS = 2_000  # the session of a run that was killed is gone by then
 _LOOK_S = 0.1  # how often the command, the lock and a wish to stop are looked at
 _ASK_LIMIT_MS = 10_000  # of a question beside the command; each takes milliseconds
 _END_SESSIONS_S = 10.0  # for the server to end the sessions of a command that was killed
-_CHECK_MS = 1_000  # how soon the server notices in a long statement that its client has gone
-_CHECK_SINCE = 140_000  # the version that can
 _DRIVERS_WITHOUT_OPTIONS = ("asyncpg", "pg8000")  # they refuse a connection string with `options`
 
 
@@ -99,9 +98,7 @@ class PostgresMigration:
 
     def _environment(self, migration: MigrationSpec, server_version: int) -> dict[str, str]:
         """The command's environment: every libpq in it keeps to the limits, whatever opens the connection."""
-        options = f"-c lock_timeout={migration.lock_timeout_ms}"
-        if server_version >= _CHECK_SINCE:
-            options += f" -c client_connection_check_interval={_CHECK_MS}"
+        options = f"-c lock_timeout={migration.lock_timeout_ms} {check_options(server_version)}".strip()
         environment = dict(migration.environment)
         for name, value in migration.environment.items():
             if value == self._url:

@@ -69,12 +69,13 @@ class Restore:
         sidecar = read_sidecar(self.path)
         altered = digest_of_file(self.path) != sidecar.digest
         with closing(connect(self.address)) as connection, limited(connection, stop=stop):
-            program = self.find("pg_restore", connection.info.server_version // 10_000)
+            version = connection.info.server_version
+            program = self.find("pg_restore", version // 10_000)
             with faults(self.address, "restore-failed"):
                 _remove_leftovers(connection)
                 name = _make_scratch(connection)
             try:
-                self._fill(program, name, stop)
+                self._fill(program, name, self.address.environment(version), stop)
                 tables = self._count(name, stop)
             finally:
                 self._drop(connection, name)
@@ -83,11 +84,10 @@ class Restore:
             found = (f"the file {self.path.name} is not the one that was written: its digest differs", *found)
         return RestoreReading(tables, found, int((time.monotonic() - started) * 1000))
 
-    def _fill(self, program: Path, name: str, stop: threading.Event) -> None:
-        listing = self._run([str(program), "--list", str(self.path)], self.address.environment(), stop)
+    def _fill(self, program: Path, name: str, environment: dict[str, str], stop: threading.Event) -> None:
+        listing = self._run([str(program), "--list", str(self.path)], environment, stop)
         if not listing.fine:
             raise Refused("backup-unreadable", f"{self.path} is no backup of pg_dump: {listing.tail}")
-        environment = {**self.address.environment(), "PGDATABASE": name}
         argv = [str(program), *_OPTIONS, f"--dbname={name}", str(self.path)]
         ending = self._run(argv, environment, stop)
         if not ending.fine:

@@ -20,7 +20,8 @@ CONNECT_LIMIT_S = 5  # a server that takes longer is not one to launch against
 _LOOK_S = 0.1  # how often a wish to stop is looked at
 _WHY_LIMIT = 300  # characters of what PostgreSQL says
 _MASK = "[secret]"
-_IDLE_SINCE = 140_000  # versions that end idle sessions when told to, and notice clients that have gone
+_CHECK_MS = 1_000  # how soon the server notices in a long statement that its client has gone
+_CHECK_SINCE = 140_000  # the version that can, and that ends idle sessions when told to
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -45,7 +46,7 @@ class Address:
         text = " ".join(text.split())
         return text if len(text) <= _WHY_LIMIT else f"{text[:_WHY_LIMIT]}…"
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, server_version: int) -> dict[str, str]:
         """The connection as variables that PostgreSQL's own programs read: argument lists are public."""
         names = {
             option.keyword.decode(): option.envvar.decode()
@@ -57,9 +58,15 @@ class Address:
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",
             **own,
+            "PGOPTIONS": f"{check_options(server_version)} {own.get('PGOPTIONS', '')}".strip(),
             "PGAPPNAME": APPLICATION,
             "PGCONNECT_TIMEOUT": str(CONNECT_LIMIT_S),
         }
+
+
+def check_options(server_version: int) -> str:
+    """Options with which the server ends a statement soon after its client has gone; empty for old ones."""
+    return f"-c client_connection_check_interval={_CHECK_MS}" if server_version >= _CHECK_SINCE else ""
 
 
 def parse_address(url: str) -> Address:
@@ -100,9 +107,10 @@ def connect(address: Address, *, database: str = "", read_only: bool = False) ->
     except psycopg.Error as error:
         why = address.scrubbed(str(error))
         raise Unavailable("database-unreachable", f"no connection to the database: {why}") from None
-    if connection.info.server_version >= _IDLE_SINCE:
+    if connection.info.server_version >= _CHECK_SINCE:
         with faults(address):
             connection.execute("SET idle_session_timeout = 0")
+            connection.execute(f"SET client_connection_check_interval = {_CHECK_MS}".encode())
     return connection
 
 
