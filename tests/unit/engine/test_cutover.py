@@ -29,7 +29,7 @@ from tests.unit.engine.launches import (
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import Phase
-from tminus.domain.launch.reading import RouterReading
+from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.plan.plan import OnInconclusive, Shift
 from tminus.domain.readiness.verdict import Outcome, Verdict
@@ -176,3 +176,9 @@ def test_a_first_launch_commits_its_only_step() -> None:
     assert [entry.command for entry in decided.commands] == [
         cmd.CommitRoute(Route(CANDIDATE, generation=GENERATION + 1, epoch=12))
     ]
+
+
+def test_a_route_that_the_router_does_not_carry_out_is_not_confirmed() -> None:
+    state = launch(Phase.CUTOVER, first=True, confirmed=False, tried=False)
+    router = a_router(state, distrust=Distrust.DOWN)
+    assert not step(state, router=router).state.confirmed

@@ -98,3 +98,9 @@ def test_at_rest_looks_are_seconds_apart(phase: Phase) -> None:
 def test_a_countdown_is_looked_at_when_t0_comes(wait_ms: int, next_ms: int) -> None:
     state = launch(Phase.COUNTDOWN, artifact="sha256:new", t0_ms=1_700_000_000_000 + wait_ms)
     assert step(state).next_ms == next_ms
+
+
+def test_a_rollback_does_not_revive_a_lease_that_lapsed() -> None:
+    state = launch(Phase.ROLLING_BACK)
+    lapsed = a_router(state, up={STABLE: 0, CANDIDATE: INSTANCES}, distrust=Distrust.LEASE)
+    assert step(state, router=lapsed).unjournalled == ()
