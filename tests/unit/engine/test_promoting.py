@@ -21,6 +21,7 @@ from tminus.domain.launch.command import CommitRoute
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route
+from tminus.domain.launch.state import Hold
 from tminus.domain.plan.limit import Consequence
 from tminus.engine.decide.launch.bounds import MOST_ATTEMPTS, PROMOTE_DEADLINE_MS
 
@@ -91,9 +92,10 @@ def test_a_commit_that_is_not_seen_in_time_holds(router: object) -> None:
 
 
 def test_a_resumed_promotion_has_its_whole_time_again() -> None:
-    now_ms = ENTERED_MS + 2 * PROMOTE_DEADLINE_MS
-    state = launch(Phase.PROMOTING, confirmed=False, hold=held(expires_ms=now_ms + 1))
-    assert step(state, now_ms=now_ms, orders=(order("resume"),)).state.hold is None
+    due_ms = ENTERED_MS + PROMOTE_DEADLINE_MS
+    hold = Hold("tminus", "not seen", due_ms, due_ms + 3_600_000)
+    state = launch(Phase.PROMOTING, confirmed=False, hold=hold)
+    assert step(state, now_ms=due_ms + 5_000, orders=(order("resume"),)).state.hold is None
 
 
 def test_before_the_commit_a_trigger_still_rolls_back() -> None:
