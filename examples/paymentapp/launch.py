@@ -34,8 +34,6 @@ STAGE = PROJECT / ".tminus" / "paymentapp"
 USERS_PER_S = 300
 LOAD_LIMIT_S = 300
 ANSWER_LIMIT_S = 60
-MIGRATION_LIMIT_S = 60
-STOP_LIMIT_S = 20
 EXPECTED = {"v1.0.0": 0, "v1.1.0": 0, "v1.2.0": 3}
 PROMOTED_OR_ROLLED_BACK = {0: "promoted", 3: "rolled back"}
 
@@ -72,14 +70,11 @@ def launch_all(options: argparse.Namespace) -> int:
     port = free_port()
     make_repository(STAGE / "repository", port)
     began = time.monotonic()
-    users = worker = None
+    users = None
     ended: dict[str, int] = {}
     try:
         for tag, expected in EXPECTED.items():
             git("checkout", "--quiet", tag)
-            migrate(tag, environment)
-            if worker is None:
-                worker = start_worker(environment)
             launch = start_launch(flags, environment)
             if users is None:
                 users = start_users(port, launch)
@@ -88,7 +83,6 @@ def launch_all(options: argparse.Namespace) -> int:
                 break
     finally:
         load = stop_users(users)
-        stop_worker(worker)
         paid = payments_by_version(environment["DATABASE_URL"])
         if not options.keep:
             shut_down(environment)
@@ -158,37 +152,6 @@ def stop_users(users: "subprocess.Popen[bytes] | None") -> dict[str, Any] | None
     (STAGE / "users.json").write_bytes(output)
     load: dict[str, Any] = json.loads(output)
     return load
-
-
-def migrate(tag: str, environment: dict[str, str]) -> None:
-    """The expand migration of a release: both it and the one before can work with what it leaves."""
-    revision = f"expand_{tag.removeprefix('v').replace('.', '_')}"
-    subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", revision],
-        cwd=STAGE / "repository",
-        env=environment,
-        check=True,
-        timeout=MIGRATION_LIMIT_S,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def start_worker(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """Settles payments in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "paymentapp.worker"],
-        cwd=STAGE / "repository",
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def stop_worker(worker: "subprocess.Popen[bytes] | None") -> None:
-    if worker is not None:
-        worker.terminate()
-        worker.wait(STOP_LIMIT_S)
 
 
 def payments_by_version(url: str) -> list[tuple[str, int, int]]:

@@ -24,7 +24,6 @@ FLAWED = {
 FIRST_COMMIT_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 DAY_S = 86_400
 GIT_LIMIT_S = 30
-_MARK = re.compile(r"^( *)#! ?", re.MULTILINE)
 
 
 def make_repository(directory: Path, port: int = 8080) -> dict[str, str]:
@@ -64,12 +63,6 @@ def tag_flawed(directory: Path, overlay: str, tag: str, base: str = "v1.1.0", po
     at_s = FIRST_COMMIT_S + (len(RELEASES) + list(FLAWED).index(overlay)) * DAY_S
     _git(directory, at_s, "checkout", "--quiet", base)
     return _commit(directory, overlay, tag, FLAWED[overlay], at_s, port, base)
-
-
-def whole_plan(text: str) -> str:
-    """The plan with the lines that begin with `#!` taken in, as they are meant."""
-    kept = [line for line in text.splitlines() if not line.startswith("#!!")]
-    return _MARK.sub(r"\1", "\n".join(kept)) + "\n"
 
 
 def _commit(

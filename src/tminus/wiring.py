@@ -19,6 +19,7 @@ from tminus.adapters.seal.key import SealKey
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.departures import Departures
+from tminus.domain.canonical import Json
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.ports import Ports
 from tminus.ports.clock import Clock
@@ -178,7 +179,7 @@ class Home:
             jobs=self.jobs,
             secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
             environment=self.instance_environment(),
-            job_defaults={"build": {"artifacts_directory": str(self.root / "artifacts")}},
+            job_defaults=self._job_defaults(row),
         )
 
     def instance_environment(self) -> dict[str, str]:
@@ -186,6 +187,18 @@ class Home:
         inherited = {name: self.environment[name] for name in INSTANCE_VARIABLES if name in self.environment}
         # Bytecode written into an artifact would change what its digest stands for.
         return {**inherited, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def backups(self, service: str, environment: str) -> Path:
+        """Where backups of a service's database are kept."""
+        return self.root / "backups" / f"{service}-{environment}"
+
+    def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
+        artifacts: Mapping[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}
+        return {
+            **dict.fromkeys(("build", "verify-artifact", "migrate", "command"), artifacts),
+            "backup": {"directory": str(self.backups(row.service, row.environment))},
+            "resources": {"directory": str(self.root)},
+        }
 
     def close(self) -> None:
         """Closes the journal where it was opened."""

@@ -7,15 +7,15 @@ import signal
 import socket
 import subprocess
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.dataplane.plane import ROUTER, Plane, ask, free_port, settle
+from tests.dataplane.plane import ROUTER, Plane, ask, free_port, settle, visit
 from tminus.adapters.haproxy import config, files
 from tminus.adapters.haproxy.binary import find_binary
 from tminus.adapters.haproxy.capabilities import CAPABILITIES
@@ -26,15 +26,16 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.route_class import RouteClass
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.router import Hosting
-from tminus.testing.contract.router import BLUE, RouterContract, RouterHarness, trial
+from tminus.testing.contract.router import BLUE, RouterHarness, VersionsContract, VersionsHarness, trial
 
 pytestmark = pytest.mark.integration
 
 
-class HaproxyHarness(RouterHarness):
+class HaproxyHarness(VersionsHarness):
     def __init__(self, directory: Path) -> None:
         self.plane = Plane(directory)
         self._threads: list[threading.Thread] = []
+        self._cookies: defaultdict[int, str] = defaultdict(str)
         for slot in Slot:
             self.plane.start(slot)
 
@@ -48,6 +49,16 @@ class HaproxyHarness(RouterHarness):
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: ask(self.plane.port), range(requests)))
         return Counter(Slot(body) if status == 200 else None for status, body in answers)
+
+    def visit(self, clients: Sequence[int]) -> list[Slot]:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda client: visit(self.plane.port, self._cookies[client]), clients))
+        for client, (_, cookie) in zip(clients, answers, strict=True):
+            self._cookies[client] = cookie
+        return [Slot(slot) for slot, _ in answers]
+
+    def fetch(self, asset: str) -> int:
+        return ask(self.plane.port, f"/assets/{asset}.js")[0]
 
     def fail(self, slot: Slot, *, failing: bool) -> None:
         self.plane.have_all(slot, "error" if failing else "ok")
@@ -88,7 +99,7 @@ def real(tmp_path: Path) -> Iterator[HaproxyHarness]:
     harness.close()
 
 
-class TestHaproxy(RouterContract):
+class TestHaproxy(VersionsContract):
     @pytest.fixture
     def harness(self, real: HaproxyHarness) -> RouterHarness:
         return real

@@ -1,6 +1,7 @@
 """HAProxy's configuration and route as text: what needs no HAProxy to be seen."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,47 @@ def test_the_standalone_configuration_has_its_own_socket_and_nobody_to_listen_to
     assert config.admitted_in(text) == {Slot.GREEN}
     for word in ("stats socket", "map_str", "fd@", ".sock"):
         assert word not in text
+
+
+def test_without_a_cookie_or_files_nothing_of_them_is_in_the_configuration() -> None:
+    text = config.render(HOSTING)
+    assert "rand(10000)" in text
+    for word in ("req.cook", "Set-Cookie", "xxh32", "assets"):
+        assert word not in text
+
+
+def test_a_client_is_known_by_its_cookie_or_by_the_one_it_is_about_to_get() -> None:
+    lines = config.render(replace(HOSTING, sticky_cookie="tmid")).splitlines()
+    assert "  http-request set-var(txn.draw) var(txn.client),xxh32(7),mod(10000),sub(txn.bp)" in lines
+    assert (
+        '  http-response add-header Set-Cookie "tmid=%[var(txn.fresh)]; Path=/; HttpOnly; SameSite=Lax"'
+        " if { var(txn.fresh) -m found }"
+    ) in lines
+    assert not any("rand(" in line for line in lines)
+
+
+def test_clients_leave_room_for_the_way_back() -> None:
+    text = config.render(replace(HOSTING, asset_paths=("/static",)), sizes=config.Sizes(maxconn=1_600))
+    ways = [line for line in text.splitlines() if line.startswith("  server assets_")]
+    assert [line.split()[1] for line in ways] == [
+        *("assets_blue", "assets_green"),
+        *("assets_green", "assets_blue"),
+    ]
+    assert {line.partition(" maxconn ")[2] for line in ways} == {"100"}
+    assert "  maxconn 1200" in text.splitlines()
+
+
+def test_the_standalone_configuration_splits_nothing_and_needs_no_way_back() -> None:
+    hosting = replace(HOSTING, sticky_cookie="tmid", asset_paths=("/static",))
+    text = config.render_standalone(hosting, Route(Slot.GREEN, epoch=1))
+    assert text == config.render_standalone(HOSTING, Route(Slot.GREEN, epoch=1))
+
+
+@pytest.mark.parametrize("changes", [{"sticky_cookie": "a b"}, {"asset_paths": ("/x\nglobal",)}])
+def test_a_cookie_or_path_that_is_none_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Refused) as refusal:
+        config.render(replace(HOSTING, **changes))
+    assert refusal.value.code == "router-config-rejected"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "a b:1", "x:1\n  server evil 1.1.1.1:1", ""])

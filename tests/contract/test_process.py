@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,17 @@ from tminus.adapters.process import ports
 from tminus.adapters.process.probe import Health, probe_all
 from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.domain.launch.slot import Slot
-from tminus.ports.fault import Refused
-from tminus.ports.runtime import SlotSpec
+from tminus.ports.fault import Refused, Unavailable
+from tminus.ports.runtime import SlotSpec, WorkerSpec
 from tminus.testing.contract.runtime import (
     INSTANCES,
+    MAILERS,
     AdoptingHarness,
     AdoptionContract,
     RuntimeContract,
     RuntimeHarness,
+    WorkersContract,
+    WorkersHarness,
 )
 
 pytestmark = pytest.mark.slow  # real processes that start, die and are waited for
@@ -31,7 +35,11 @@ pytestmark = pytest.mark.slow  # real processes that start, die and are waited f
 VERSIONS = {1: "aa", 2: "bb"}
 
 
-class ProcessHarness(AdoptingHarness):
+# Outlives SIGTERM by a moment, in which the slot is not down.
+TIDY = "trap 'sleep 0.3; exit' TERM; while :; do sleep 0.05; done"
+
+
+class ProcessHarness(AdoptingHarness, WorkersHarness):
     def __init__(self, directory: Path) -> None:
         self.plane = Plane(directory, INSTANCES)
         self._strangers: list[subprocess.Popen[bytes]] = []
@@ -53,6 +61,13 @@ class ProcessHarness(AdoptingHarness):
             health_path="/healthz",
             stop_grace_ms=2_000,
         )
+
+    def spec_with_workers(self) -> SlotSpec:
+        mail = WorkerSpec("mail", ("sh", "-c", "exec sleep 1000"), MAILERS)
+        return replace(self.spec(1), workers=(mail, WorkerSpec("tidy", ("sh", "-c", TIDY))))
+
+    def kill_worker(self, slot: Slot) -> None:
+        self.plane.kill(f"{slot.value}-worker-mail-1", signal.SIGKILL)
 
     def spec_of_nothing(self) -> SlotSpec:
         return SlotSpec("sha256:cc", ("true",), {}, INSTANCES, "/healthz", 1_000)
@@ -93,13 +108,17 @@ def local(tmp_path: Path) -> Iterator[ProcessHarness]:
     harness.close()
 
 
-class TestProcess(RuntimeContract, AdoptionContract):
+class TestProcess(RuntimeContract, AdoptionContract, WorkersContract):
     @pytest.fixture
     def harness(self, local: ProcessHarness) -> RuntimeHarness:
         return local
 
     @pytest.fixture
     def adopting(self, local: ProcessHarness) -> AdoptingHarness:
+        return local
+
+    @pytest.fixture
+    def working(self, local: ProcessHarness) -> WorkersHarness:
         return local
 
 
@@ -141,6 +160,38 @@ def test_a_command_that_does_not_exist_leaves_the_slot_down(local: ProcessHarnes
         local.runtime().start_slot(Slot.BLUE, wrong)
     assert refusal.value.code == "command-not-found"
     assert local.runtime().read_slots()[Slot.BLUE].down
+
+
+def test_a_worker_runs_in_the_artifact_with_the_environment_of_the_slot_and_no_port(
+    local: ProcessHarness,
+) -> None:
+    spec = local.spec_with_workers()
+    local.runtime().start_slot(Slot.BLUE, replace(spec, environment={**spec.environment, "STAGE": "x"}))
+    process = Path(f"/proc/{local.plane.pid('blue-worker-mail-1')}")
+    # Until it has become `sleep`, the process may still be the one that starts it.
+    local.settle(lambda: (process / "comm").read_text(encoding="ascii") == "sleep\n")
+    entries = (process / "environ").read_bytes().decode().split("\0")
+    environment = dict(entry.split("=", 1) for entry in entries if entry)
+    assert (environment["TMINUS_WORKER"], environment["STAGE"]) == ("mail", "x")
+    assert "PORT" not in environment
+    assert (process / "cwd").readlink() == local.plane.directory / "artifacts" / VERSIONS[1]
+
+
+def test_a_worker_whose_command_does_not_exist_leaves_the_slot_down(local: ProcessHarness) -> None:
+    wrong = replace(local.spec(1), workers=(WorkerSpec("mail", ("no-such-command",)),))
+    with pytest.raises(Refused) as refusal:
+        local.runtime().start_slot(Slot.BLUE, wrong)
+    assert refusal.value.code == "command-not-found"
+    assert local.runtime().read_slots()[Slot.BLUE].down
+
+
+def test_a_slot_whose_last_worker_still_ends_takes_nothing_new(local: ProcessHarness) -> None:
+    local.runtime().start_slot(Slot.BLUE, local.spec_with_workers())
+    local.settle(lambda: local.runtime().read_slots()[Slot.BLUE].up)
+    local.runtime().stop_slot(Slot.BLUE)
+    with pytest.raises(Unavailable) as fault:
+        local.runtime().start_slot(Slot.BLUE, local.spec(2))
+    assert fault.value.code == "slot-stopping"
 
 
 def test_health_is_a_status_of_200_and_nothing_else() -> None:

@@ -106,6 +106,6 @@ class Load:
         slot = fields.get("x-slot", "router")
         self.report.served[slot] += 1
         self.report.last_began_s[slot] = max(began_s, self.report.last_began_s.get(slot, 0.0))
-        if status >= 500:
+        if status >= 400:
             self.report.losses.append(Loss(began_s, method, str(status)))
         return fields.get("connection") != "close"

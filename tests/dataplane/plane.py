@@ -61,6 +61,20 @@ def ask(port: int, target: str = "/", method: str = "GET", **headers: str) -> tu
         connection.close()
 
 
+def visit(port: int, cookie: str = "") -> tuple[str, str]:
+    """Who answered a client, and the Cookie header that its next request has."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
+        response = connection.getresponse()
+        body = response.read().decode()
+        assert response.status == 200, body
+        given = response.headers.get_all("Set-Cookie", [])
+        return body, "; ".join(value.partition(";")[0] for value in given) or cookie
+    finally:
+        connection.close()
+
+
 class Plane:
     """One service in one environment, with two versions to run."""
 

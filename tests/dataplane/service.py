@@ -72,6 +72,8 @@ class Service:
             return None, ""
         if self.mode == "error":
             return 500, "failed"
+        if path.startswith("/assets/") and path != f"/assets/{self.slot}.js":
+            return 404, "missing"
         return int(question.get("status", "200")), self.slot
 
     async def _stream(self, writer: asyncio.StreamWriter, chunks: int, pause_ms: int) -> None:

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import yaml
 
-from examples.paymentapp.make_repository import FLAWED, RELEASES, make_repository, tag_flawed, whole_plan
+from examples.paymentapp.make_repository import FLAWED, RELEASES, make_repository, tag_flawed
 from examples.paymentapp.users import run_users
 from tests.integration.hello import START_LIMIT_S, Hello
 from tminus.adapters.git.git_releases import GitReleases
@@ -228,13 +228,13 @@ def test_a_repository_is_not_made_over_something_else(tmp_path: Path) -> None:
 def test_every_release_has_a_plan_that_loads_and_is_yaml_as_it_is_meant(trees: dict[str, Path]) -> None:
     for name, tree in trees.items():
         load_plan(tree / "launch.yaml")
-        whole = yaml.safe_load(whole_plan((tree / "launch.yaml").read_text(encoding="utf-8")))
+        whole = yaml.safe_load((tree / "launch.yaml").read_text(encoding="utf-8"))
         migrations = whole["database"]["migrations"]
         versions = {path.stem for path in (tree / "migrations" / "versions").glob("*.py")}
         named = {migrations[key].split()[-1] for key in ("expand", "contract") if key in migrations}
         assert named <= versions
         assert ("contract" in migrations) == (name in ("v1.1.0", "v1.2.0"))
-        assert "{version}" in whole["database"]["questions"][0]["sql"]
+        assert "{version}" in whole["database"]["questions"]["declined"]["sql"]
 
 
 def test_a_user_registers_logs_in_pays_and_sees_it(own: Service) -> None:
@@ -466,8 +466,8 @@ def test_the_mistake_of_the_last_release_shows_under_load_only(
 
 def declined_share(tree: Path, url: str, version: str, slot: str) -> float:
     """What the plan's question counts, of a minute instead of five seconds: this machine may be slow."""
-    plan = yaml.safe_load(whole_plan((tree / "launch.yaml").read_text(encoding="utf-8")))
-    question = plan["database"]["questions"][0]["sql"]
+    plan = yaml.safe_load((tree / "launch.yaml").read_text(encoding="utf-8"))
+    question = plan["database"]["questions"]["declined"]["sql"]
     assert "5 seconds" in question
     question = question.replace("5 seconds", "1 minute")
     bad, total = rows(url, question.replace("{version}", version).replace("{slot}", slot))[0]

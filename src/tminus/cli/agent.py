@@ -111,6 +111,7 @@ class Agent:
         wake = self._listen(path)
         clock = SystemClock(wake)
         self._say("agent started")
+        self._revive()
         try:
             while not self._stop.is_set():
                 rows = [row for row in self._open() if row.launch not in self._given_up]
@@ -128,6 +129,17 @@ class Agent:
                 path.unlink(missing_ok=True)
             self._say("agent stopped")
 
+    def _revive(self) -> None:
+        """Starts supervisors that a restart of the machine has ended; each brings its service back."""
+        seen = {(row.service, row.environment) for row in self._rows()}
+        for service, environment in sorted(seen):
+            supervisor = self._home.supervisor(service, environment)
+            try:
+                if supervisor.remembers():
+                    supervisor.ensure_running()
+            except PortFault as fault:
+                self._say(f"{service} in {environment}: {fault}")
+
     def _listen(self, path: Path) -> socket.socket | None:
         try:
             return open_wake_socket(path)
@@ -136,8 +148,11 @@ class Agent:
             return None
 
     def _open(self) -> list[LaunchRow]:
+        return [row for row in self._rows() if row.open]
+
+    def _rows(self) -> list[LaunchRow]:
         try:
-            return [row for row in self._home.store.book.launches() if row.open]
+            return list(self._home.store.book.launches())
         except PortFault as fault:
             self._say(f"the journal does not answer: {fault}")
             return []

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from tminus.adapters.git.command import run_git
+from tminus.cli.style import HELP_OPTIONS
 from tminus.cli.survey import Guess, Survey, Tags, survey
 from tminus.domain.problem import Problem, ProblemError
 from tminus.plan.load import load_plan_text
@@ -59,7 +60,7 @@ critical_paths:
 """
 
 
-@click.command("init")
+@click.command("init", context_settings=dict(HELP_OPTIONS))
 @click.argument("directory", type=click.Path(path_type=Path), default=Path())
 def command(directory: Path) -> None:
     """Write a commented launch.yaml for the repository in DIRECTORY (here, when not given).

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.problem import Problem, ProblemError
 from tminus.ports.fault import PortFault
 
@@ -24,6 +25,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "abort": ("launch", "Scrub or roll back, whichever is due."),
     "rollback": ("launch", "Move all traffic back to the stable slot, now."),
     "withdraw": ("launch", "Take back a first launch."),
+    "contract": ("launch", "Run the contract migration: the point of no return."),
     "why": ("launch", "Say what a launch waits for."),
     "agent": ("launch", "Drive launches for days."),
     "leave": ("launch", "Take tminus away and leave traffic flowing."),
@@ -37,7 +39,7 @@ CHAPTERS = ("plan", "readiness", "launch", "watch", "report")
 EXIT_PROBLEM = 1
 """What was asked for was refused or failed; the text says why and what to do."""
 
-ORDERS = frozenset({"hold", "resume", "slip", "scrub", "abort", "rollback", "withdraw"})
+ORDERS = frozenset({"hold", "resume", "slip", "scrub", "abort", "rollback", "withdraw", "contract"})
 
 
 class Verbs(click.Group):
@@ -72,7 +74,7 @@ def _attribute(module: str, name: str) -> click.Command:
     return found
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Verbs, context_settings=dict(HELP_OPTIONS))
 @click.version_option(package_name="tminus")
 def group() -> None:
     """Launch control for software releases.

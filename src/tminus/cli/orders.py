@@ -11,6 +11,7 @@ from tminus.cli.person import by_option
 from tminus.domain.canonical import canonical_bytes
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import TERMINAL
+from tminus.domain.launch.state import CONTRACT
 from tminus.domain.plan.times import format_utc, parse_duration_ms, parse_utc_ms
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.drive import fold_launch
@@ -26,10 +27,13 @@ LOOK_EVERY_MS = 50
 
 
 def _order(verb: str, text: str, *, argument: str | None = None) -> click.Command:
-    def run(launch: str | None, reason: str, by: str, to: str = "") -> int:
+    def run(launch: str | None, reason: str, by: str, to: str = "", *, yes: bool = True) -> int:
         home = open_home()
         try:
-            return give_order(home, find_launch(home, launch), verb, by, reason, _argument(verb, to))
+            row = find_launch(home, launch)
+            if not yes:
+                click.confirm(f"{row.launch}: there is no way back after this. Go on?", abort=True, err=True)
+            return give_order(home, row, verb, by, reason, _argument(verb, to))
         finally:
             home.close()
 
@@ -40,6 +44,8 @@ def _order(verb: str, text: str, *, argument: str | None = None) -> click.Comman
         click.Option(["--reason", "-m"], default="", help="Recorded with the order."),
         click.Option(["--by"], **_by_parameters()),
     ]
+    if verb == CONTRACT:
+        command.params.append(click.Option(["--yes"], is_flag=True, help="Do not ask."))
     if argument is not None:
         command.params.insert(0, click.Option(["--to"], required=True, help=argument))
     return command
@@ -69,6 +75,9 @@ def give_order(home: Home, row: LaunchRow, verb: str, by: str, reason: str, argu
     Raises:
         ProblemError: refused, or nobody answers; what to do is said.
     """
+    if not row.open and verb == "abort":
+        click.echo(f"{row.launch} has ended; nothing runs that could be aborted")
+        return 0
     clock = SystemClock()
     order = Order(f"{clock.now_ms()}-{verb}-{by}", verb, by, reason, clock.now_ms(), argument)
     heard = poke(home.driver_socket(row.launch), canonical_bytes(asdict(order)))
@@ -77,7 +86,9 @@ def give_order(home: Home, row: LaunchRow, verb: str, by: str, reason: str, argu
     except Unavailable as fault:
         if not heard:
             raise
+        # Its answer would stand in the journal; the driver acts without one.
         click.echo(f"told the driver directly; the journal takes nothing: {fault.why}", err=True)
+        return 0
     if not heard and row.open:
         _drive_if_nobody_does(home, row)
     return _await_answer(home, row, order, clock)
@@ -144,5 +155,6 @@ scrub = _order("scrub", "Cancel a launch before traffic has moved.")
 abort = _order("abort", "Scrub or roll back, whichever is due; nothing happens where nothing runs.")
 rollback = _order("rollback", "Move all traffic back to the stable slot, now.")
 withdraw = _order("withdraw", "Take back a first launch: nothing serves afterwards.")
+contract = _order("contract", "Run the contract migration: after it, the earlier version cannot come back.")
 
-__all__ = ["abort", "give_order", "hold", "resume", "rollback", "scrub", "slip", "withdraw"]
+__all__ = ["abort", "contract", "give_order", "hold", "resume", "rollback", "scrub", "slip", "withdraw"]

@@ -8,15 +8,23 @@ from typing import Any
 
 import click
 
+from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.codec import to_json
 from tminus.domain.plan.plan import Plan
-from tminus.domain.plan.timeline import TimelineEntry, compile_timeline, forecast_end_ms
+from tminus.domain.plan.timeline import (
+    TimelineEntry,
+    compile_timeline,
+    forecast_close_ms,
+    forecast_end_ms,
+    forecast_promotion_ms,
+    safe_abort_ms,
+)
 from tminus.domain.plan.times import format_duration, format_relative, format_utc
 from tminus.domain.problem import Problem
 from tminus.plan.load import LoadedPlan, load_plan
 
 
-@click.command("plan")
+@click.command("plan", context_settings=dict(HELP_OPTIONS))
 @click.argument("file", type=click.Path(path_type=Path), default=Path("launch.yaml"))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def command(file: Path, *, as_json: bool) -> None:
@@ -38,6 +46,9 @@ def plan_json(loaded: LoadedPlan) -> dict[str, Any]:
         "forecast": {
             "end_offset_ms": forecast_end_ms(plan),
             "slack_ms": slack_ms(plan),
+            "safe_abort_offset_ms": safe_abort_ms(plan),
+            "promotion_offset_ms": forecast_promotion_ms(plan),
+            "close_offset_ms": forecast_close_ms(plan),
         },
         "choices": [asdict(choice) for choice in loaded.choices],
         "notes": [asdict(note) for note in loaded.notes],
@@ -80,6 +91,12 @@ def _overview(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
     else:
         yield "window", f"{format_utc(plan.window.opens_ms)} to {format_utc(plan.window.closes_ms)}"
     yield "duration", f"{format_duration(forecast_end_ms(plan))} from T-0 until verified{_fit(plan)}"
+    safe, promoted, closes = (
+        format_relative(each)
+        for each in (safe_abort_ms(plan), forecast_promotion_ms(plan), forecast_close_ms(plan))
+    )
+    yield "abort", f"warm, in seconds, until {safe} at least; promotion is expected at {promoted}"
+    yield "ends", f"{closes}; until then rollback is cold"
     yield "digest", loaded.digest
 
 

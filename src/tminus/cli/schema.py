@@ -4,10 +4,11 @@ import json
 
 import click
 
+from tminus.cli.style import HELP_OPTIONS
 from tminus.plan.schema import launch_schema
 
 
-@click.command("schema")
+@click.command("schema", context_settings=dict(HELP_OPTIONS))
 def command() -> None:
     """Print the JSON Schema (draft 2020-12) of launch.yaml, for editors.
 

@@ -185,7 +185,7 @@ def _django(sources: dict[Path, str], requirements: str) -> Guess | None:
         path = next((path for path in sources if path.name == file), None)
         if path and program in requirements:
             return Guess(server(path, "application"), f"Django, served by {program}")
-    line = f"python {shlex.quote(str(manage))} runserver 127.0.0.1:{{port}} --noreload"
+    line = f"python3 {shlex.quote(str(manage))} runserver 127.0.0.1:{{port}} --noreload"
     return Guess(line, "Django; take uvicorn or gunicorn for production")
 
 
@@ -206,26 +206,26 @@ def _served(path: Path, name: str, factory: str, requirements: str) -> Guess:
         return Guess(_uvicorn(path, name), why)
     if "gunicorn" in requirements:
         return Guess(_gunicorn(path, name), why)
-    line = f"python -m flask --app {shlex.quote(f'{path}:{name}')} run --port {{port}}"
+    line = f"python3 -m flask --app {shlex.quote(f'{path}:{name}')} run --port {{port}}"
     return Guess(line, f"{why}; take gunicorn for production")
 
 
 def _program(path: Path) -> str:
     if path.name == "__main__.py" and len(path.parts) > 1 and path.parts[0] != "src":
-        return f"python -m {shlex.quote('.'.join(path.parent.parts))}"
-    return f"python {shlex.quote(str(path))}"
+        return f"python3 -m {shlex.quote('.'.join(path.parent.parts))}"
+    return f"python3 {shlex.quote(str(path))}"
 
 
 def _uvicorn(path: Path, name: str) -> str:
     module, below_src = _module(path)
     folder = " --app-dir src" if below_src else ""
-    return f"python -m uvicorn {module}:{name}{folder} --host 127.0.0.1 --port {{port}}"
+    return f"python3 -m uvicorn {module}:{name}{folder} --host 127.0.0.1 --port {{port}}"
 
 
 def _gunicorn(path: Path, name: str) -> str:
     module, below_src = _module(path)
     folder = " --pythonpath src" if below_src else ""
-    return f"python -m gunicorn --bind 127.0.0.1:{{port}}{folder} {module}:{name}"
+    return f"python3 -m gunicorn --bind 127.0.0.1:{{port}}{folder} {module}:{name}"
 
 
 def _module(path: Path) -> tuple[str, bool]:
@@ -242,7 +242,7 @@ def _build(sources: dict[Path, str], node: dict[str, Any]) -> Guess | None:
     if isinstance(scripts, dict) and "build" in scripts:
         return Guess("npm run build", "the script `build` in package.json")
     if any(path.suffix == ".py" for path in sources):
-        return Guess("python -m compileall -q .", "finds Python that does not parse before it is launched")
+        return Guess("python3 -m compileall -q .", "finds Python that does not parse before it is launched")
     return None
 
 

@@ -29,6 +29,8 @@ def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hostin
         "bake_lease_ms": plan.lease.bake_ms,
         "error_limit_ppm": _breaker_ppm(plan),
         "slow_limit_ms": _breaker_slow_ms(plan),
+        "sticky_cookie": plan.sticky_cookie,
+        "asset_paths": list(plan.asset_paths),
         "drain_ms": plan.drain_deadline_ms,
     }
     return Hosting(
@@ -42,6 +44,8 @@ def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hostin
         bake_lease_ms=plan.lease.bake_ms,
         error_limit_ppm=_breaker_ppm(plan),
         slow_limit_ms=_breaker_slow_ms(plan),
+        sticky_cookie=plan.sticky_cookie,
+        asset_paths=plan.asset_paths,
         drain_ms=plan.drain_deadline_ms,
     )
 

@@ -84,10 +84,7 @@ class Observer:
             readings = self._ports.jobs.read_jobs(names)
         except PortFault:
             return None
-        return {
-            names[name]: replace(found, key=names[name])
-            for name, found in readings.items()
-        }
+        return {names[name]: replace(found, key=names[name]) for name, found in readings.items()}
 
     def _hosting_digest(self, plan: Plan) -> str | None:
         try:
@@ -100,7 +97,8 @@ class Observer:
         if state.phase not in TRIAL and state.phase is not Phase.WATCHING:
             return
         if self._sampled_ms is None:
-            since_ms = now_ms - state.plan.longest_window_ms
+            # A little more than the window, so that one of them lies before its start.
+            since_ms = now_ms - state.plan.longest_window_ms - 2 * SAMPLE_EVERY_MS
             self._samples.extend(self._ports.ring.samples(self._launch, since_ms))
         elif now_ms - self._sampled_ms < SAMPLE_EVERY_MS:
             return

@@ -8,9 +8,12 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import adoption_problems
-from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.plan import Plan, Run
+from tminus.domain.plan.request import Request as SmokeRequest
 from tminus.domain.plan.times import format_utc
 from tminus.domain.problem import Problem, ProblemError
+from tminus.engine.decide.launch.contract import owed_contract
+from tminus.engine.decide.launch.work import OWED, failure_of, smoke_requests
 from tminus.engine.drive import fold_launch
 from tminus.ports.artifacts import Releases
 from tminus.ports.fault import PortFault, Refused
@@ -24,7 +27,8 @@ _SHOWN_PATHS = 5  # of a dirty tree: enough to recognise it
 class Serving:
     """What serves in an environment, told by the launches before.
 
-    `generation` and `fence` are the last ones any of them used.
+    `generation` and `fence` are the last ones any of them used; `run` is how the slot is started again, None
+    where it was adopted; `smoke` is its own suite; `owed` is a contract migration that nobody has run.
     """
 
     slot: Slot | None = None
@@ -32,6 +36,9 @@ class Serving:
     version: str | None = None
     generation: int = 0
     fence: int = 0
+    run: Run | None = None
+    smoke: tuple[SmokeRequest, ...] = ()
+    owed: ev.OwedContract | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,30 @@ def serving_now(
     state, _ = fold_launch(journal, shelf, rows[-1].launch)
     if left_ms is not None and left_ms >= rows[-1].opened_ms:
         return Serving(generation=state.generation, fence=state.fence)
+    # What was owed is owed still, unless this launch has run it before it ended.
+    paid = OWED in state.jobs and not failure_of(state.jobs[OWED])
+    unpaid = None if paid else state.owed
     if state.ended_well:
-        return Serving(state.candidate, state.artifact, state.plan.version, state.generation, state.fence)
-    return Serving(state.stable, state.stable_digest, state.stable_version, state.generation, state.fence)
+        return Serving(
+            slot=state.candidate,
+            digest=state.artifact,
+            version=state.plan.version,
+            generation=state.generation,
+            fence=state.fence,
+            run=None if state.plan.adopt else state.plan.run,
+            smoke=smoke_requests(state.plan),
+            owed=owed_contract(state) or unpaid,
+        )
+    return Serving(
+        slot=state.stable,
+        digest=state.stable_digest,
+        version=state.stable_version,
+        generation=state.generation,
+        fence=state.fence,
+        run=state.stable_run,
+        smoke=state.stable_smoke,
+        owed=unpaid,
+    )
 
 
 def open_launch(
@@ -125,6 +153,9 @@ def _planned(request: Request, commit: str, serving: Serving) -> ev.LaunchPlanne
         stable_version=serving.version,
         generation=serving.generation,
         fence=serving.fence,
+        stable_run=serving.run,
+        stable_smoke=serving.smoke,
+        owed=serving.owed,
     )
 
 

@@ -11,7 +11,7 @@ from tminus.engine.observe import job_name
 from tminus.engine.ports import Ports
 from tminus.ports.fault import Unavailable
 from tminus.ports.jobs import JobSpec
-from tminus.ports.runtime import SlotSpec
+from tminus.ports.runtime import SlotSpec, WorkerSpec
 
 
 class Performer:
@@ -52,15 +52,16 @@ class Performer:
         return ""
 
     def _start_slot(self, command: cmd.StartSlot, state: LaunchState) -> str:
-        run = state.plan.run
-        if state.plan.adopt:
+        candidate = command.slot is state.candidate
+        run = state.plan.run if candidate or state.stable_run is None else state.stable_run
+        if state.plan.adopt and candidate:
             self._ports.runtime.adopt_slot(command.slot, state.plan.adopt, command.digest, run.health_path)
             return "adopted as they run"
         environment = {
             **self._ports.environment,
             **dict(run.environment),
             "TMINUS_SLOT": command.slot.value,
-            "TMINUS_VERSION": state.plan.version,
+            "TMINUS_VERSION": state.plan.version if candidate else state.stable_version or "",
             **{name: self._ports.secrets.resolve(ref) for name, ref in run.secrets},
         }
         spec = SlotSpec(
@@ -70,6 +71,9 @@ class Performer:
             instances=run.instances,
             health_path=run.health_path,
             stop_grace_ms=run.stop_grace_ms,
+            workers=tuple(
+                WorkerSpec(worker.name, worker.command, worker.instances) for worker in run.workers
+            ),
         )
         self._ports.runtime.start_slot(command.slot, spec)
         return ""

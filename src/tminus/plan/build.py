@@ -1,18 +1,24 @@
 """From the typed file to the domain's plan, with every open value filled in. Must not judge the file."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from tminus.domain.plan.database import Backups, Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric, Trigger
 from tminus.domain.plan.plan import (
     Build,
     Lease,
     Listen,
     Meter,
+    OneOff,
     Plan,
+    Resources,
     Run,
     Shift,
     Stay,
+    Warming,
     Window,
+    Worker,
     handbook_targets,
     handbook_triggers,
 )
@@ -20,21 +26,13 @@ from tminus.domain.plan.plan import Source as PlanSource
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.times import format_duration
 from tminus.plan.choice import Choice, defaults_in
+from tminus.plan.database_section import DatabaseSection
 from tminus.plan.kinds import PPM_PER_PERCENT
-from tminus.plan.model import (
-    HANDBOOK,
-    TMINUS,
-    BakeSection,
-    LaunchFile,
-    LimitSection,
-    RequestSection,
-    TriggerSection,
-    VerifySection,
-    WatchSection,
-    default_of,
-)
+from tminus.plan.limit_section import LimitSection, TriggerSection
+from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection, WatchSection
 from tminus.plan.parse import show_percent
 from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
+from tminus.plan.section import HANDBOOK, TMINUS, default_of
 
 PAYMENT = "payment"
 PAYMENT_FAILURES_PPM = 5_000  # the handbook's critical threshold: payment failures above 0.5 %
@@ -43,7 +41,7 @@ PAYMENT_FAILURES_PPM = 5_000  # the handbook's critical threshold: payment failu
 def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
     """The plan and what was chosen for it. Every rule of `tminus.plan.rules` must hold for `file`."""
     table = route_table(file)
-    chosen: list[Choice] = [*defaults_in(file), *table.choices]
+    chosen: list[Choice] = [*_without_idle(file, defaults_in(file)), *table.choices]
     critical = _critical_paths(file, chosen)
     plan = Plan(
         service=file.service,
@@ -70,8 +68,29 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         meter=_meter(file, chosen),
         drain_deadline_ms=_drain_ms(file, chosen),
         hold_expiry_ms=file.hold_expiry,
+        database=None if file.database is None else _database(file.database),
+        warming=_warming(file),
+        resources=Resources(file.resources.disk_free, file.resources.memory_free),
+        sticky_cookie=file.sticky or "",
+        asset_paths=tuple(file.assets),
     )
     return plan, tuple(sorted(chosen, key=_file_order))
+
+
+def _without_idle(file: LaunchFile, chosen: Iterable[Choice]) -> Iterator[Choice]:
+    """Without the defaults that a limit on a question does not use: the query decides these by itself."""
+    limits: list[tuple[str, list[LimitSection]]] = [
+        ("triggers", [*(file.triggers or [])]),
+        ("verify.targets", [*(file.verify.targets or [])]),
+    ]
+    idle = {
+        f"{path}[{index}].{key}"
+        for path, sections in limits
+        for index, section in enumerate(sections)
+        if section.question is not None
+        for key in ("class", "over")
+    }
+    return (choice for choice in chosen if choice.path not in idle)
 
 
 def window_of(file: LaunchFile) -> Window | None:
@@ -107,7 +126,30 @@ def _run(file: LaunchFile) -> Run:
         health_path=run.health,
         boot_deadline_ms=run.boot,
         stop_grace_ms=run.stop,
+        workers=tuple(Worker(name, each.command, each.instances) for name, each in run.workers.items()),
+        one_offs=tuple(OneOff(each.name, each.command, each.deadline) for each in run.before),
     )
+
+
+def _database(section: DatabaseSection) -> Database:
+    migrations, backups = section.migrations, section.backups
+    return Database(
+        url=section.url,
+        migrations=Migrations(
+            migrations.expand, migrations.contract, migrations.deadline, migrations.lock_timeout
+        ),
+        backups=Backups(backups.every, backups.keep, backups.restore_test, backups.deadline, backups.oldest),
+        integrity=tuple(Integrity(each.name, each.sql, each.expect) for each in section.integrity or []),
+        questions=tuple(
+            Question(name, each.sql, each.every, each.within) for name, each in section.questions.items()
+        ),
+    )
+
+
+def _warming(file: LaunchFile) -> Warming:
+    if file.warm is None:
+        return Warming()
+    return Warming(tuple(file.warm.paths), file.warm.edge, file.warm.deadline)
 
 
 def _listen(file: LaunchFile, chosen: list[Choice]) -> Listen:
@@ -165,6 +207,14 @@ def _replace(chosen: list[Choice], choice: Choice) -> None:
 
 
 def _limit(section: LimitSection, window_ms: int) -> Limit:
+    for name, share_ppm in (section.question or {}).items():
+        return Limit(
+            name=section.name or name,
+            metric=Metric.QUESTION,
+            at_most=share_ppm,
+            min_requests=section.min_requests,
+            question=name,
+        )
     metric, at_most, words = Metric.LATENCY_P95, section.p95, "response time p95"
     if section.error_rate is not None:
         metric, at_most, words = Metric.ERROR_RATE, section.error_rate, "error rate"
@@ -192,7 +242,7 @@ def _targets(file: LaunchFile, chosen: list[Choice]) -> tuple[Limit, ...]:
     limits = []
     for index, section in enumerate(file.verify.targets):
         window_ms = section.over
-        if "over" not in section.model_fields_set and window_ms > longest_ms:
+        if section.question is None and "over" not in section.model_fields_set and window_ms > longest_ms:
             window_ms = longest_ms
             path = f"verify.targets[{index}].over"
             _replace(chosen, Choice(path, format_duration(window_ms), "no longer than verify.for"))
@@ -217,7 +267,7 @@ def _trigger(section: TriggerSection) -> Trigger:
 
 
 def _limit_text(limit: Limit) -> str:
-    if limit.metric is Metric.ERROR_RATE:
+    if limit.metric is not Metric.LATENCY_P95:
         return f"{limit.name} at most {show_percent(limit.at_most, PPM_PER_PERCENT)}"
     return f"{limit.name} at most {format_duration(limit.at_most)}"
 

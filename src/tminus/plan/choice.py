@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from tminus.plan.model import Section
 from tminus.plan.scalar import Scalar
+from tminus.plan.section import Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from tminus.plan.parse import (
     SEMVER,
     Moment,
     argv_of,
+    asset_path_of,
+    base_url_of,
     count_of,
     duration_ms_of,
     header_value_of,
@@ -27,10 +29,12 @@ from tminus.plan.parse import (
     show_percent,
     show_t0,
     statuses_of,
+    step_argv_of,
     t0_of,
     version_of,
 )
 from tminus.plan.scalar import Scalar, Schema, nearest
+from tminus.plan.statement import sql_of
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -176,17 +180,16 @@ Rate = Annotated[
         schema={"type": ["string", "integer"]},
     ),
 ]
-ErrorRate = Annotated[
-    int | None,
-    Scalar(
-        "a percentage",
-        "0.1 %",
-        lambda text: parts_of(text, PPM_PER_PERCENT, sign_needed=True),
-        lambda parts: show_percent(parts, PPM_PER_PERCENT),
-        "plan-bad-percentage",
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*%$", "examples": ["0.1 %", "1 %"]},
-    ),
-]
+_PERCENTAGE = Scalar(
+    "a percentage",
+    "0.1 %",
+    lambda text: parts_of(text, PPM_PER_PERCENT, sign_needed=True),
+    lambda parts: show_percent(parts, PPM_PER_PERCENT),
+    "plan-bad-percentage",
+    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*%$", "examples": ["0.1 %", "1 %"]},
+)
+Percentage = Annotated[int, _PERCENTAGE]
+ErrorRate = Annotated[int | None, _PERCENTAGE]
 OptionalDuration = Annotated[
     int | None,
     Scalar("a duration", "200ms", duration_ms_of, format_duration, "plan-bad-duration", _DURATION_SCHEMA),
@@ -202,6 +205,7 @@ Step = Annotated[
         {"type": ["string", "number"], "examples": [10, "0.5 %"]},
     ),
 ]
+_COMMAND_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": _SCALAR_SCHEMA, "minItems": 1}]}
 CommandLine = Annotated[
     tuple[str, ...],
     Scalar(
@@ -210,9 +214,25 @@ CommandLine = Annotated[
         argv_of,
         shlex.join,
         "plan-bad-command",
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": _SCALAR_SCHEMA, "minItems": 1}]},
+        _COMMAND_SCHEMA,
         takes_any=True,
     ),
+]
+StepLine = Annotated[
+    tuple[str, ...],
+    Scalar(
+        "a command line, or a list of words",
+        '"python -m app.task"',
+        step_argv_of,
+        shlex.join,
+        "plan-bad-command",
+        _COMMAND_SCHEMA,
+        takes_any=True,
+    ),
+]
+Sql = Annotated[
+    str,
+    Scalar("one SQL statement", '"select count(*) from orders"', sql_of, code="plan-bad-sql"),
 ]
 Address = Annotated[
     tuple[str | None, int],
@@ -230,6 +250,30 @@ UrlPath = Annotated[
 ]
 OptionalPath = Annotated[
     str | None, _matching("a path that starts with a slash", "/healthz", r"/[^\s#]*", code="plan-bad-path")
+]
+RequestPath = Annotated[
+    str, _matching("a path that starts with a slash", "/assets/app.js", r"/[^\s#]*", code="plan-bad-path")
+]
+AssetPath = Annotated[
+    str,
+    Scalar(
+        "a path below the root",
+        "/assets",
+        asset_path_of,
+        code="plan-bad-path",
+        schema={"type": "string", "pattern": r"^/[^\s#?]*[^\s#?/][^\s#?]*$"},
+    ),
+]
+CookieName = Annotated[str | None, _matching("the name of a cookie", "slot", r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")]
+Edge = Annotated[
+    str | None,
+    Scalar(
+        "an http or https address",
+        "https://cdn.example.com",
+        base_url_of,
+        code="plan-bad-url",
+        schema={"type": "string", "pattern": "^https?://[^\\s@?#]+$"},
+    ),
 ]
 Method = Annotated[
     str,

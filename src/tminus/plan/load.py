@@ -11,12 +11,13 @@ from tminus.domain.canonical import Json, digest_of
 from tminus.domain.codec import to_json
 from tminus.domain.plan.plan import Plan
 from tminus.domain.problem import Problem, ProblemError
+from tminus.plan.breach import Breach
 from tminus.plan.build import build_plan
 from tminus.plan.choice import Choice
 from tminus.plan.mistake import Mistake, mistakes_in
 from tminus.plan.model import LaunchFile
 from tminus.plan.notes import notes_on
-from tminus.plan.rules import Breach, breaches_in
+from tminus.plan.rules import breaches_in
 from tminus.plan.tree import Path, Source, Text, Tree, parse_tree, read_tree
 
 # Stands in for a key that could not be typed, so that the rules can look at the others.

@@ -1,6 +1,7 @@
 """From pydantic's list of errors to problems with a position. Must not repeat what stands under `secrets`."""
 
 import json
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ SYNONYMS = {
     "environment_variables": "env",
     "health_check": "health",
     "healthcheck": "health",
+    "one_offs": "before",
     "port": "listen",
     "replicas": "instances",
     "requests": "critical_paths",
@@ -29,6 +31,7 @@ SYNONYMS = {
     "timeout": "deadline",
 }
 FAR_LIKENESS = 0.75  # a key of another section is meant less often, so it must be more alike
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{0,20}")
 MANY_KEYS = 12  # a longer list hides the hint
 
 
@@ -120,9 +123,18 @@ def _unknown_key(path: Path, source: Source) -> Mistake:
     keys = fields_of(section_at(path[:-1]))
     holder = f"`{dotted(path[:-1])}`" if path[:-1] else "the plan"
     fix = _hint(key, keys)
+    if not fix and "sql" in keys:
+        fix = "if it belongs to the query: inside braces, quote a query that holds a comma"
     why = "" if fix and len(keys) > MANY_KEYS else f"its keys are {', '.join(keys)}"
-    problem = Problem("plan-unknown-key", f"`{key}` is not a key of {holder}", why=why, fix=fix)
+    problem = Problem("plan-unknown-key", f"{_named(key, path)} is not a key of {holder}", why=why, fix=fix)
     return Mistake(source.mark(path, key=True), path, problem)
+
+
+def _named(key: str, path: Path) -> str:
+    """The key, unless it may be the rest of a connection string that a comma inside braces cut in two."""
+    if path[0] == "database" and not PLAIN_KEY.fullmatch(key):
+        return "what stands here"
+    return f"`{key}`"
 
 
 def _hint(key: str, keys: Mapping[str, FieldInfo]) -> str:

@@ -3,39 +3,49 @@
 Every default that the domain has is taken from there, so that it is written once.
 """
 
-import dataclasses
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from tminus.domain.plan.limit import Consequence, Limit, Trigger
-from tminus.domain.plan.plan import Build, Lease, Listen, Meter, OnInconclusive, Plan, Run, Shift
+from tminus.domain.plan.plan import (
+    Build,
+    Lease,
+    Listen,
+    Meter,
+    OnInconclusive,
+    Plan,
+    Resources,
+    Shift,
+    Warming,
+)
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import Traffic
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tminus.plan.database_section import DatabaseSection
 from tminus.plan.kinds import (
     T0,
     Address,
+    AssetPath,
     ClassName,
     CommandLine,
+    CookieName,
     Duration,
+    Edge,
     EnvName,
-    ErrorRate,
     HeaderName,
     HeaderValue,
-    Instances,
     JsonBody,
     JsonValue,
     Label,
     Method,
     OptionalDuration,
     OptionalPath,
+    Percentage,
     Pointer,
     ProjectCode,
     Rate,
     RequestLine,
-    Requests,
-    Secret,
+    RequestPath,
     Statuses,
     Step,
     Tag,
@@ -45,33 +55,11 @@ from tminus.plan.kinds import (
     Words,
     one_of,
 )
+from tminus.plan.limit_section import TargetSection, TriggerSection
+from tminus.plan.run_section import RunSection
 from tminus.plan.scalar import complaint
+from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
 from tminus.plan.tree import Text
-
-TMINUS = "tminus"  # the source of defaults that the handbook says nothing about
-HANDBOOK = "handbook"
-
-
-def given(description: str, **more: Any) -> Any:  # noqa: ANN401 - as pydantic's own Field
-    """A key that the plan must give, or whose default depends on others."""
-    return Field(description=description, **more)
-
-
-def usual(default: object, source: str, description: str, *, shown: str = "", **more: Any) -> Any:  # noqa: ANN401 - as above
-    """A key with a default: where it comes from, and how it is shown when its text says too little."""
-    extra: dict[str, Any] = {"x-default-from": source, "x-shown": shown}
-    return Field(default=default, description=description, json_schema_extra=extra, **more)
-
-
-def default_of(cls: type, name: str) -> Any:  # noqa: ANN401 - of the field's type
-    """The default of a domain value's field."""
-    return next(each.default for each in dataclasses.fields(cls) if each.name == name)
-
-
-class Section(BaseModel):
-    """A mapping of the plan. Unknown keys are mistakes, and inputs never enter an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class WindowSection(Section):
@@ -99,37 +87,6 @@ class BuildSection(Section):
     )
     deadline: Duration = usual(
         default_of(Build, "deadline_ms"), TMINUS, "the command is ended after this time"
-    )
-
-
-class RunSection(Section):
-    """How a slot's instances are started."""
-
-    command: CommandLine = given(
-        "starts one instance; `{port}` becomes its port, which PORT in its environment holds too",
-        examples=["python -m uvicorn app:app --port {port}"],
-    )
-    instances: Instances = usual(default_of(Run, "instances"), HANDBOOK, "how many instances each slot runs")
-    env: dict[EnvName, Words] = given(
-        "environment variables, nothing secret", default={}, examples=[{"LOG_LEVEL": "info"}]
-    )
-    secrets: dict[EnvName, Secret] = given(
-        "environment variables by reference: env:NAME, file:PATH or command:LINE",
-        default={},
-        examples=[{"DATABASE_URL": "env:DATABASE_URL"}],
-    )
-    health: UrlPath = usual(
-        default_of(Run, "health_path"), TMINUS, "path that answers 200 when an instance is ready for traffic"
-    )
-    boot: Duration = usual(
-        default_of(Run, "boot_deadline_ms"),
-        TMINUS,
-        "an instance that is not healthy after this time failed to start",
-    )
-    stop: Duration = usual(
-        default_of(Run, "stop_grace_ms"),
-        TMINUS,
-        "time between SIGTERM and SIGKILL when an instance is stopped",
     )
 
 
@@ -214,43 +171,6 @@ class ShiftSection(Section):
         return {"steps": [Text("100", quoted=False)]} if value == "at-once" else value
 
 
-class LimitSection(Section):
-    """A limit on what the router counts. Exactly one of `error_rate` and `p95`."""
-
-    error_rate: ErrorRate = given("highest share of failed requests, in percent", default=None)
-    p95: OptionalDuration = given("highest answer time of the fastest 95 % of the requests", default=None)
-    route_class: ClassName = usual(
-        default_of(Limit, "route_class"), TMINUS, "a class of requests, or `all`", alias="class"
-    )
-    min_requests: Requests = usual(
-        default_of(Limit, "min_requests"), TMINUS, "fewer requests in the window are inconclusive"
-    )
-    name: Words | None = given("shown in the log; the metric and class when not given", default=None)
-
-    @model_validator(mode="after")
-    def _one_metric(self) -> Self:
-        if (self.error_rate is None) == (self.p95 is None):
-            what = " has no metric" if self.p95 is None else " has two metrics"
-            fix = "give exactly one of `error_rate` and `p95`; write a second limit for the other"
-            raise complaint("plan-bad-limit", what, fix)
-        return self
-
-
-class TargetSection(LimitSection):
-    """A limit that must hold, with evidence, before a launch counts as verified."""
-
-    over: Duration = usual(MINUTE_MS, TMINUS, "window that is looked at")
-
-
-class TriggerSection(LimitSection):
-    """A limit that acts at once when it is broken."""
-
-    over: Duration = usual(default_of(Limit, "window_ms"), TMINUS, "window that is looked at")
-    then: Annotated[Consequence, one_of(Consequence)] = usual(
-        default_of(Trigger, "consequence"), HANDBOOK, "what follows: rollback, hold or alert"
-    )
-
-
 class VerifySection(Section):
     """Verification: all traffic is on the candidate and the targets must hold."""
 
@@ -299,6 +219,30 @@ class MeterSection(Section):
     rate: Rate = usual(default_of(Meter, "rate_per_s"), TMINUS, "requests a second, all kinds together")
 
 
+class WarmSection(Section):
+    """Warming: paths fetched before traffic moves, so that no user is the first to ask for them."""
+
+    paths: Annotated[list[RequestPath], Field(min_length=1)] = given(
+        "fetched with GET, in order, each until it answers", examples=[["/", "/assets/app.js"]]
+    )
+    edge: Edge = usual(
+        None,
+        TMINUS,
+        "base URL of the CDN or cache to fetch through",
+        shown="none: from each candidate instance itself",
+    )
+    deadline: Duration = usual(default_of(Warming, "deadline_ms"), TMINUS, "of all of them together")
+
+
+class ResourcesSection(Section):
+    """What the machine must have left, asked half an hour before T-0."""
+
+    disk_free: Percentage = usual(
+        default_of(Resources, "disk_free_ppm"), HANDBOOK, "of the file system that holds the state"
+    )
+    memory_free: Percentage = usual(default_of(Resources, "memory_free_ppm"), HANDBOOK, "of all memory")
+
+
 OR_OFF = BeforeValidator(lambda value: None if value == "off" else value)
 
 
@@ -320,10 +264,24 @@ class LaunchFile(Section):
     run: RunSection = given(
         "how an instance is started", examples=[{"command": "python -m http.server {port}"}]
     )
+    database: DatabaseSection | None = usual(None, TMINUS, "the service's database", shown="none")
+    resources: ResourcesSection = given("what the machine must have left", default_factory=ResourcesSection)
+    warm: WarmSection | None = usual(
+        None, TMINUS, "what is fetched before traffic moves", shown="nothing to fetch"
+    )
     listen: Address = usual(
         (default_of(Listen, "host"), default_of(Listen, "port")), TMINUS, "public address of the service"
     )
     routes: dict[ClassName, RouteSection] = given("classes of requests that are counted apart", default={})
+    sticky: CookieName = usual(
+        None, TMINUS, "cookie by which a client stays on the slot that it was given", shown="none"
+    )
+    assets: list[AssetPath] = usual(
+        [],
+        TMINUS,
+        "path prefixes of static files whose names carry their version: what one slot lacks, the other has",
+        shown="none",
+    )
     critical_paths: Annotated[list[RequestSection], Field(min_length=1)] | None = given(
         "requests sent through the router after traffic moved; the health path when not given",
         default=None,

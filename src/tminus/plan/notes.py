@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from tminus.domain.plan.plan import Plan
-from tminus.domain.plan.timeline import forecast_end_ms
+from tminus.domain.plan.timeline import PREPARE_AHEAD_MS, forecast_end_ms, latest_start_ms
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import Problem
+from tminus.plan.breach import Breach
+from tminus.plan.database_rules import CANDIDATE
 from tminus.plan.model import LaunchFile
-from tminus.plan.rules import Breach
 from tminus.plan.scalar import nearest
+from tminus.plan.statement import VARIABLE
 
 
 def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
@@ -26,7 +28,36 @@ def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
         what = f"the tag {plan.source.tag} does not hold the version {file.version}"
         yield Breach(("source", "tag"), Problem("plan-tag-differs", what, fix="check that this tag is meant"))
     yield from _similar_classes(file)
+    yield from _questions(plan)
+    yield from _late_start(plan)
     yield from _late_end(plan)
+
+
+def _questions(plan: Plan) -> Iterator[Breach]:
+    limits = (*plan.targets, *(trigger.limit for trigger in plan.triggers))
+    for question in plan.database.questions if plan.database is not None else ():
+        path = ("database", "questions", question.name)
+        if question.name not in {limit.question for limit in limits}:
+            what = f"no limit names the question `{question.name}`, so its answers decide nothing"
+            fix = f"add `{{question: {{{question.name}: 1 %}}}}` to `triggers` or `verify.targets`"
+            yield Breach(path, Problem("plan-question-unused", what, fix=fix), at_key=True)
+        if not set(VARIABLE.findall(question.sql)) & set(CANDIDATE):
+            what = f"the question `{question.name}` counts the cases of both versions"
+            why = "while both have traffic, the stable version's cases hide the candidate's"
+            fix = "count only those of `{version}` or `{slot}`, where the rows tell"
+            yield Breach((*path, "sql"), Problem("plan-question-not-split", what, why=why, fix=fix))
+
+
+def _late_start(plan: Plan) -> Iterator[Breach]:
+    if plan.database is None or plan.t0_ms is None:
+        return
+    late_ms = latest_start_ms(plan)
+    if late_ms > 0:
+        deadline = format_duration(plan.database.backups.deadline_ms)
+        what = f"a backup may take {deadline}, but it is begun {format_duration(PREPARE_AHEAD_MS)} before T-0"
+        why = f"the launch waits for it, so it may begin {format_duration(late_ms)} late"
+        problem = Problem("plan-backup-late", what, why=why, fix="lower `database.backups.deadline`")
+        yield Breach(("database", "backups", "deadline"), problem)
 
 
 def _similar_classes(file: LaunchFile) -> Iterator[Breach]:

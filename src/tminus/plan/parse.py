@@ -129,7 +129,9 @@ def parts_of(text: str, per_percent: int, *, sign_needed: bool) -> int:
     return int(parts)
 
 
-_SHELL_WORDS = {"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"}
+_PORT = re.compile(r"\{port\}|\$PORT\b|\$\{PORT\}")
+SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"})
+"""Words of a command line that count on a shell."""
 
 
 def argv_of(value: Tree) -> tuple[str, ...]:
@@ -143,7 +145,7 @@ def argv_of(value: Tree) -> tuple[str, ...]:
             words = shlex.split(value)
         except ValueError:
             raise ValueError("it has a quote that is not closed") from None
-        if used := next((word for word in words if word in _SHELL_WORDS), ""):
+        if used := next((word for word in words if word in SHELL_WORDS), ""):
             shell = '["sh", "-c", "..."]'
             raise ValueError(f"it uses {used!r}, but no shell runs it; write {shell} where a shell is wanted")
         if any(re.search(r"\$(?:PORT\b|\{PORT\})", word) for word in words):
@@ -153,6 +155,14 @@ def argv_of(value: Tree) -> tuple[str, ...]:
     if any("\0" in word for word in words):
         raise ValueError("it holds a zero byte")
     return tuple(words)
+
+
+def step_argv_of(value: Tree) -> tuple[str, ...]:
+    """The argument vector of a command that serves no requests, and so has no port."""
+    words = value if isinstance(value, list) else [value]
+    if any(isinstance(word, str) and _PORT.search(word) for word in words):
+        raise ValueError("it names a port, but nothing sends it requests, so it has none")
+    return argv_of(value)
 
 
 def listen_of(text: str) -> tuple[str | None, int]:
@@ -170,6 +180,33 @@ def show_listen(listen: tuple[str | None, int]) -> str:
     """`127.0.0.1:8080`."""
     host, port = listen
     return f"[{host}]:{port}" if host and ":" in host else f"{host or ''}:{port}"
+
+
+def base_url_of(text: str) -> str:
+    """An http or https address without a slash at its end.
+
+    Raises:
+        ValueError: it is none; what holds an @ may hold a password and is not repeated.
+    """
+    if "@" in text:
+        raise ValueError("it holds an @; an address in a plan names no user and no password")
+    match = re.fullmatch(
+        r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?:/[^\s?#]*)?", text
+    )
+    if match is None:
+        raise ValueError(f"{str(text)!r} is not an http or https address without a query")
+    if match["port"] and not 1 <= int(match["port"][1:]) <= 65_535:  # noqa: PLR2004 - the range of TCP ports
+        raise ValueError(f"port {match['port'][1:]} is not between 1 and 65535")
+    return str(text).rstrip("/")
+
+
+def asset_path_of(text: str) -> str:
+    """A path prefix that claims less than everything."""
+    if not re.fullmatch(r"/[^\s#?]*", text):
+        raise ValueError(f"{str(text)!r} is not a path that starts with a slash")
+    if not text.strip("/"):
+        raise ValueError(f"{str(text)!r} would make every answer a static file")
+    return str(text)
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

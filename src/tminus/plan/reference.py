@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from tminus.plan.choice import scalar_of
-from tminus.plan.model import LaunchFile, Section
+from tminus.plan.model import LaunchFile
 from tminus.plan.schema import default_text
+from tminus.plan.section import Section
 from tminus.plan.shape import fields_of, section_in
 
 BEGIN = "<!-- keys: written by `python -m tminus.plan.reference` -->\n"

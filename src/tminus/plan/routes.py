@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.route_class import RouteClass
 from tminus.plan.choice import Choice
-from tminus.plan.model import LaunchFile, RequestSection, default_of
+from tminus.plan.model import LaunchFile, RequestSection
+from tminus.plan.section import default_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """What must hold between the values of a plan, each rule a function. Must not type single values."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 
 from tminus.domain.plan.limit import ALL_CLASSES
@@ -10,12 +9,16 @@ from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.plan.route_class import METER, OTHER
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import Problem
+from tminus.plan.breach import Breach, Rule
 from tminus.plan.build import window_of
+from tminus.plan.database_rules import DATABASE_RULES, SECRET_URL
 from tminus.plan.kinds import BP_PER_PERCENT
-from tminus.plan.model import LaunchFile, LimitSection, RequestSection
+from tminus.plan.limit_section import LimitSection
+from tminus.plan.model import LaunchFile, RequestSection
 from tminus.plan.parse import show_percent
 from tminus.plan.routes import drain_ms_of, fixed_part, route_table
 from tminus.plan.scalar import nearest
+from tminus.plan.statement import VARIABLE
 from tminus.plan.tree import Path
 
 RESERVED = {
@@ -23,34 +26,9 @@ RESERVED = {
     METER: "the loss meter's requests",
     ALL_CLASSES: "all classes together",
 }
-VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|SECRET|SECRET_KEY|PRIVATE_KEY|API_KEY|ACCESS_KEY)$", re.IGNORECASE
 )
-SECRET_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A broken rule.
-
-    Attributes:
-        path: what it concerns.
-        problem: without a position.
-        at_key: shown at the key instead of the value.
-    """
-
-    path: Path
-    problem: Problem
-    at_key: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A check and the top-level keys it reads: it is left out when one of them could not be typed."""
-
-    check: Callable[[LaunchFile], Iterator[Breach]]
-    reads: frozenset[str]
 
 
 def breaches_in(file: LaunchFile, untyped: frozenset[str]) -> list[Breach]:
@@ -259,4 +237,5 @@ RULES = (
     Rule(_variables, frozenset({"critical_paths", "smoke"})),
     Rule(_drains, frozenset({"routes", "drain"})),
     Rule(_env, frozenset({"run"})),
+    *DATABASE_RULES,
 )

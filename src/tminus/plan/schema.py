@@ -9,7 +9,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from tminus.plan.choice import scalar_of, shown
-from tminus.plan.model import LaunchFile, Section
+from tminus.plan.model import LaunchFile
+from tminus.plan.section import Section
 from tminus.plan.shape import fields_of, sections_below
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

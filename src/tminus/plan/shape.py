@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from tminus.plan.model import LaunchFile, Section
+from tminus.plan.model import LaunchFile
+from tminus.plan.section import Section
 from tminus.plan.tree import Path
 
 

@@ -48,6 +48,10 @@ class Hosting:
         bake_lease_ms: lease of `Watch.PATIENT`.
         error_limit_ppm: the breaker's limit on the candidate's failures.
         slow_limit_ms: the breaker's limit on the candidate's answers.
+        sticky_cookie: keeps a client on the slot it was given while both serve; empty for none. Who has none
+            is given one; while the share grows nobody goes back from the candidate.
+        asset_paths: prefixes, in whole segments, of static files that the other slot is asked for when one
+            answers 404. Only the last answer counts, and the other slot's failure is a 404.
     """
 
     digest: str
@@ -60,6 +64,8 @@ class Hosting:
     bake_lease_ms: int
     error_limit_ppm: int
     slow_limit_ms: int
+    sticky_cookie: str = ""
+    asset_paths: tuple[str, ...] = ()
     drain_ms: int = 30_000
 
 

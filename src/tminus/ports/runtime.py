@@ -9,6 +9,18 @@ from tminus.domain.launch.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """A background worker of a slot: a command that listens nowhere, and how many of it run.
+
+    It runs in the artifact with the environment of the slot, without PORT; `TMINUS_WORKER` holds its name.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    instances: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class SlotSpec:
     """What a slot should run.
 
@@ -20,6 +32,8 @@ class SlotSpec:
         instances: how many.
         health_path: answers 200 when ready.
         stop_grace_ms: between SIGTERM and SIGKILL.
+        workers: started and stopped with the slot, restarted like its instances and their restarts counted
+            with theirs; otherwise not counted among them.
     """
 
     digest: str
@@ -28,6 +42,7 @@ class SlotSpec:
     instances: int
     health_path: str
     stop_grace_ms: int
+    workers: tuple[WorkerSpec, ...] = ()
 
     def __repr__(self) -> str:
         """Leaves the environment out: it may hold secrets."""
@@ -54,7 +69,7 @@ class Runtime(Protocol):
         ...
 
     def stop_slot(self, slot: Slot) -> None:
-        """Stops every instance of `slot`: SIGTERM, the grace, SIGKILL to the group. Idempotent.
+        """Stops every instance and worker of `slot`: SIGTERM, the grace, SIGKILL to the group. Idempotent.
 
         An external slot is forgotten, its instances go on.
 

@@ -1,1 +1,1 @@
-"""Floor 3: the public kit for whoever extends tminus: contract suites for the ports, and the simulated world."""
+"""Floor 3: the public kit of whoever extends tminus: contract suites of the ports, the simulated world."""

@@ -47,8 +47,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "good": CALM,
     "rolled-back": scenario(error_share=0.2, good_for_ms=3_000),
     "scrubbed": scenario(smoke_fails=True),
-    "held": scenario(orders=((7_000, "hold", True), (9_500, "resume", True))),
-    "withdrawn": scenario(first_launch=True, orders=((9_000, "withdraw", True),)),
+    "held": scenario(orders=((8_500, "hold", True), (11_000, "resume", True))),
+    "withdrawn": scenario(first_launch=True, orders=((10_500, "withdraw", True),)),
     "taken-over": CALM,
     "not-up": scenario(boot_fails=True),
     "slow": scenario(slow_share=0.3),
@@ -60,7 +60,7 @@ class ToldWorld(World):
 
     def __init__(self, name: str, until: Callable[[Tick], bool] = lambda _: False) -> None:
         # In the taken-over launch the first driver dies with an append, while instances start.
-        super().__init__(7, SCENARIOS[name], crash_at=9 if name == "taken-over" else None)
+        super().__init__(7, SCENARIOS[name], crash_at=15 if name == "taken-over" else None)
         self.last: Tick | None = None
         self._until = until
 
@@ -128,8 +128,8 @@ def without_digest(told: World, text: str) -> str:
 
 
 MOMENTS: Mapping[str, tuple[str, Callable[[Tick], bool]]] = {
-    "cutover": ("good", lambda tick: tick.observation.now_ms >= START_MS + 9_000),
-    "held": ("held", lambda tick: tick.observation.now_ms >= START_MS + 8_000),
+    "cutover": ("good", lambda tick: tick.observation.now_ms >= START_MS + 10_500),
+    "held": ("held", lambda tick: tick.observation.now_ms >= START_MS + 9_500),
     "rolling-back": ("rolled-back", lambda tick: tick.state.phase is Phase.ROLLING_BACK),
     "watching": ("good", lambda tick: tick.state.phase is Phase.WATCHING and tick.state.retired),
     "first": ("withdrawn", lambda tick: tick.state.phase is Phase.VERIFYING),

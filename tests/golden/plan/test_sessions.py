@@ -28,7 +28,7 @@ def in_the_folder_of_the_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.req("R2")
-@pytest.mark.parametrize("name", ["least", "handbook", "late"])
+@pytest.mark.parametrize("name", ["least", "handbook", "late", "database"])
 def test_a_plan_is_shown_with_its_timeline_and_every_choice(name: str) -> None:
     digest = load_plan(f"{name}.yaml").digest
     shown = run(plan, f"{name}.yaml").replace(digest, "sha256:DIGEST")
@@ -39,7 +39,13 @@ def test_the_json_holds_the_same() -> None:
     shown = json.loads(run(plan, "handbook.yaml", "--json"))
     assert sorted(shown) == ["choices", "digest", "forecast", "notes", "plan", "timeline"]
     assert shown["plan"]["run"]["secrets"] == [["DATABASE_URL", {"source": "env", "locator": "DATABASE_URL"}]]
-    assert shown["forecast"] == {"end_offset_ms": 690_000, "slack_ms": 2_910_000}
+    assert shown["forecast"] == {
+        "end_offset_ms": 690_000,
+        "slack_ms": 2_910_000,
+        "safe_abort_offset_ms": 4_230_000,
+        "promotion_offset_ms": 4_290_000,
+        "close_offset_ms": 86_400_000,
+    }
     assert shown["timeline"][0] == {
         "offset_ms": -86_400_000,
         "phase": "countdown",

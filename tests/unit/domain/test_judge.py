@@ -5,6 +5,7 @@ import pytest
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Limit, Metric
 from tminus.domain.readiness.verdict import Outcome, Verdict
+from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
 from tminus.domain.watch.judge import (
     FEWEST_BAD,
@@ -12,6 +13,7 @@ from tminus.domain.watch.judge import (
     TOTAL_FAILURE_REQUESTS,
     counts_in_window,
     judge_limit,
+    judge_question,
     judge_total_failure,
     percent_of,
 )
@@ -182,6 +184,46 @@ def test_it_is_no_total_failure(seen: Sample) -> None:
     assert judge_total_failure("all", [seen], GREEN, GENERATION) is None
 
 
+DECLINED = Limit("declined", Metric.QUESTION, 100_000, min_requests=20, question="declined")
+
+
+def asked(*answers: Answer) -> Verdict:
+    return judge_question(DECLINED, answers, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "outcome", "why"),
+    [
+        (0, 0, INCONCLUSIVE, "declined: 0 of 0 (nothing to count), limit 10 %; too few to judge"),
+        (0, 19, INCONCLUSIVE, "declined: 0 of 19 (0 %), limit 10 %; too few to judge"),
+        (2, 2, INCONCLUSIVE, "declined: 2 of 2 (100 %), limit 10 %"),
+        (3, 5, INCONCLUSIVE, "declined: 3 of 5 (60 %), limit 10 %"),
+        (3, 6, FAIL, "declined: 3 of 6 (50 %), limit 10 %"),
+        (11, 100, FAIL, "declined: 11 of 100 (11 %), limit 10 %"),
+        (10, 100, PASS, "declined: 10 of 100 (10 %), limit 10 %"),
+        (0, 20, PASS, "declined: 0 of 20 (0 %), limit 10 %"),
+    ],
+)
+def test_a_question_is_judged_by_the_share_it_counts(
+    bad: int, total: int, outcome: Outcome, why: str
+) -> None:
+    assert asked(Answer(NOW_MS, bad, total)) == Verdict("declined", outcome, why)
+
+
+def test_a_question_without_an_answer_is_inconclusive() -> None:
+    assert asked() == Verdict("declined", INCONCLUSIVE, "declined: the question has no answer")
+
+
+@pytest.mark.parametrize(("age_ms", "outcome"), [(STALE_MS, PASS), (STALE_MS + 1, INCONCLUSIVE)])
+def test_an_answer_that_is_stale_is_no_evidence(age_ms: int, outcome: Outcome) -> None:
+    assert asked(Answer(NOW_MS - age_ms, 0, 100)).outcome is outcome
+
+
+def test_the_newest_answer_decides() -> None:
+    bad, good = Answer(NOW_MS - 1_000, 100, 100), Answer(NOW_MS, 0, 100)
+    assert [asked(bad, good).outcome, asked(good, replace(bad, at_ms=NOW_MS)).outcome] == [PASS, FAIL]
+
+
 def test_without_samples_nothing_has_failed_totally() -> None:
     assert judge_total_failure("all", [], GREEN, GENERATION) is None
 
@@ -196,11 +238,14 @@ def test_a_total_failure_that_is_over_is_none() -> None:
     [
         (0, "0 %"),
         (200, "0.02 %"),
-        (125, "0.0125 %"),
+        (1, "0.0001 %"),
+        (49, "0.0049 %"),
+        (125, "0.01 %"),
+        (12_345, "1.23 %"),
         (10_000, "1 %"),
-        (1_000, "0.10 %"),
+        (1_000, "0.1 %"),
         (1_000_000, "100 %"),
     ],
 )
-def test_a_share_is_shown_with_two_decimals_or_as_many_as_it_needs(ppm: int, text: str) -> None:
+def test_a_share_is_shown_with_two_decimals_and_small_ones_with_four(ppm: int, text: str) -> None:
     assert percent_of(ppm) == text

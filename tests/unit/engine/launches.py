@@ -30,6 +30,7 @@ NOW_MS = 1_700_000_000_000
 ENTERED_MS = NOW_MS - 1_000
 STABLE, CANDIDATE = Slot.BLUE, Slot.GREEN
 OLD, NEW = "sha256:old", "sha256:new"
+OLD_RUN = Run(("serve-old",), instances=3)
 INSTANCES = 3
 EPOCH = 2
 GENERATION = 4  # of the launches before
@@ -42,6 +43,12 @@ UNSURE = Verdict("limits", Outcome.INCONCLUSIVE, "too few to judge")
 RUNNING, DONE, FAILED, LOST = JobPhase.RUNNING, JobPhase.DONE, JobPhase.FAILED, JobPhase.LOST
 SMOKE_PASSED = ev.JobEnded("smoke", DONE, {"passed": True, "targets": []}, "", "")
 WALKED = ev.JobEnded("critical-paths", DONE, {"passed": True, "targets": []}, "", "")
+COUNTED = {
+    "build": ev.JobEnded("build", DONE, {"digest": NEW}, "", ""),
+    "verify-artifact": ev.JobEnded("verify-artifact", DONE, {"digest": NEW}, "", ""),
+    "resources": ev.JobEnded("resources", DONE, {"passed": True, "answers": []}, "", ""),
+}
+"""What has ended when a countdown without a database awaits T-0."""
 UNMEASURED = ev.LossMeasured(0, 0, 0, 0, 0, None, None)
 METER_RUNS = {"meter": JobReading("meter", RUNNING)}
 NO_ANSWER = FaultReading("source", "timeout", "no answer within a second")
@@ -71,6 +78,7 @@ def launch(phase: Phase, *, first: bool = False, **changes: Any) -> LaunchState:
         stable=None if first else STABLE,
         stable_digest=None if first else OLD,
         stable_version=None if first else "1.0.0",
+        stable_run=None if first else OLD_RUN,
         generation=GENERATION + begun + returning,
         fence_before=10,
         t0_ms=plan.t0_ms,
@@ -122,7 +130,7 @@ def a_slot(slot: Slot, digest: str, *, healthy: int = INSTANCES, restarts: int =
 def a_router(state: LaunchState, **changes: Any) -> RouterReading:  # noqa: ANN401 - fields of RouterReading
     """The router that fits the state, with nothing in flight."""
     route = route_of(state)
-    admitted = {slot for slot in (state.stable,) if slot is not None}
+    admitted = {slot for slot in (state.stable,) if slot is not None and not state.retired}
     if state.phase not in BEFORE_TRAFFIC | TERMINAL | {Phase.SCRUBBING}:
         admitted.add(state.candidate)
     reading = RouterReading(
@@ -206,6 +214,11 @@ def why(decided: Step) -> str:
 
 def commands(decided: Step) -> list[Command]:
     return [entry.command for entry in decided.commands]
+
+
+def jobs_started(decided: Step) -> list[str]:
+    """Keys of the jobs that are started now."""
+    return [command.key for command in commands(decided) if isinstance(command, StartJob)]
 
 
 def only(decided: Step) -> Command:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.unit.engine.launches import (
+    COUNTED,
     DONE,
-    ENTERED_MS,
     FAILED,
     LOST,
     NEW,
@@ -15,6 +15,7 @@ from tests.unit.engine.launches import (
     a_plan,
     commands,
     held,
+    jobs_started,
     kinds,
     launch,
     only,
@@ -32,7 +33,8 @@ from tminus.domain.plan.plan import Build, Source, Window
 from tminus.engine.decide.launch.bounds import STAGING_SLACK_MS
 
 COUNTDOWN = launch(Phase.COUNTDOWN)
-BUILT: dict[str, Any] = {"artifact": NEW}
+BUILT: dict[str, Any] = {"artifact": NEW, "jobs": {"build": COUNTED["build"]}}
+READY: dict[str, Any] = {"artifact": NEW, "jobs": COUNTED}
 BUILD_MS = Build().deadline_ms
 
 
@@ -46,20 +48,22 @@ def test_the_commit_of_the_tag_is_built() -> None:
 @pytest.mark.parametrize("phase", [RUNNING, DONE, FAILED])
 def test_a_build_that_runs_or_has_ended_is_not_started_again(phase: str) -> None:
     found = {"build": JobReading("build", phase, {"digest": NEW})}  # type: ignore[arg-type]  # a phase
-    assert not [c for c in commands(step(COUNTDOWN, jobs=found)) if isinstance(c, StartJob)]
+    assert "build" not in jobs_started(step(COUNTDOWN, jobs=found))
 
 
 def test_a_lost_build_is_started_again() -> None:
     assert isinstance(only(step(COUNTDOWN, jobs={"build": JobReading("build", LOST)})), StartJob)
 
 
-def test_a_finished_build_is_journalled_and_staging_begins_at_once_without_a_t0() -> None:
+def test_a_finished_build_is_journalled_and_what_is_next_begins_at_once_without_a_t0() -> None:
     found = {"build": JobReading("build", DONE, {"digest": NEW})}
     decided = step(COUNTDOWN, jobs=found)
-    assert decided.events == (
-        ev.JobEnded("build", DONE, {"digest": NEW}, "", ""),
-        ev.PhaseEntered(Phase.STAGING, "ready"),
-    )
+    assert decided.events == (ev.JobEnded("build", DONE, {"digest": NEW}, "", ""),)
+    assert jobs_started(decided) == ["verify-artifact"]
+
+
+def test_staging_begins_at_once_without_a_t0_when_everything_has_ended() -> None:
+    assert step(launch(Phase.COUNTDOWN, **READY)).events == (ev.PhaseEntered(Phase.STAGING, "ready"),)
 
 
 def test_a_failed_build_scrubs() -> None:
@@ -71,10 +75,13 @@ def test_a_failed_build_scrubs() -> None:
 
 
 def test_a_build_that_is_not_done_in_time_scrubs() -> None:
-    bound_ms = ENTERED_MS + BUILD_MS + STAGING_SLACK_MS
-    decided = [step(COUNTDOWN, now_ms=now_ms) for now_ms in (bound_ms, bound_ms + 1)]
+    bound_ms = NOW_MS + BUILD_MS + STAGING_SLACK_MS
+    begun = sent(StartJob("build", "build", {}, BUILD_MS))
+    state = launch(Phase.COUNTDOWN, commands={"countdown:start-job:build": begun})
+    runs = {"build": JobReading("build", RUNNING)}
+    decided = [step(state, jobs=runs, now_ms=now_ms) for now_ms in (bound_ms - 1, bound_ms)]
     assert [bool(phases(each)) for each in decided] == [False, True]
-    assert why(decided[1]) == "the artifact was not built in time"
+    assert why(decided[1]) == "gave up waiting for the build"
 
 
 def test_a_build_that_cannot_be_started_scrubs() -> None:
@@ -86,26 +93,26 @@ def test_a_build_that_cannot_be_started_scrubs() -> None:
 @pytest.mark.req("R2")
 @pytest.mark.parametrize(("now_ms", "begins"), [(NOW_MS - 1, False), (NOW_MS, True)])
 def test_staging_begins_at_t0(now_ms: int, begins: bool) -> None:
-    decided = step(launch(Phase.COUNTDOWN, t0_ms=NOW_MS, **BUILT), now_ms=now_ms)
+    decided = step(launch(Phase.COUNTDOWN, t0_ms=NOW_MS, **READY), now_ms=now_ms)
     assert phases(decided) == ([Phase.STAGING] if begins else [])
 
 
 @pytest.mark.req("R2")
 def test_staging_waits_for_the_window_to_open() -> None:
     plan = a_plan(window=Window(NOW_MS + 1, NOW_MS + 9_000))
-    state = launch(Phase.COUNTDOWN, plan=plan, **BUILT)
+    state = launch(Phase.COUNTDOWN, plan=plan, **READY)
     assert [phases(step(state, now_ms=now_ms)) for now_ms in (NOW_MS, NOW_MS + 1)] == [[], [Phase.STAGING]]
 
 
 @pytest.mark.req("R2")
-@pytest.mark.parametrize("built", [BUILT, {}])
+@pytest.mark.parametrize("built", [READY, BUILT, {}])
 def test_a_window_that_closed_scrubs(built: dict[str, Any]) -> None:
     state = launch(Phase.COUNTDOWN, plan=a_plan(window=Window(0, NOW_MS)), **built)
     assert why(step(state)) == "the deployment window closed before the launch could begin"
 
 
 def test_a_held_countdown_neither_builds_nor_goes_on() -> None:
-    decided = step(launch(Phase.COUNTDOWN, t0_ms=NOW_MS, hold=held(), **BUILT))
+    decided = step(launch(Phase.COUNTDOWN, t0_ms=NOW_MS, hold=held(), **READY))
     assert (decided.events, decided.commands) == ((), ())
 
 

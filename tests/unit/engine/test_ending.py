@@ -8,16 +8,20 @@ from tests.unit.engine.launches import (
     CANDIDATE,
     ENTERED_MS,
     GENERATION,
+    INSTANCES,
     METER_RUNS,
     NO_ANSWER,
     NOW_MS,
+    OLD,
     STABLE,
     UNMEASURED,
     a_router,
+    a_slot,
     commands,
     held,
     launch,
     only,
+    order,
     phases,
     seen,
     sent,
@@ -83,6 +87,70 @@ def test_a_route_that_has_returned_is_committed() -> None:
 def test_a_stable_slot_that_is_not_admitted_is_admitted() -> None:
     decided = step(ROLLING_BACK, router=a_router(ROLLING_BACK, admitted=frozenset({CANDIDATE})))
     assert cmd.AdmitSlot(STABLE) in commands(decided)
+
+
+# The way back to a slot that was retired
+
+
+GONE = SlotReading(STABLE)
+COLD = launch(Phase.ROLLING_BACK, retired=True, confirmed=False)
+SERVING = Route(CANDIDATE, generation=GENERATION + 1, epoch=12)
+
+
+def cold(stable: SlotReading, state: LaunchState = COLD, **changes: Any) -> Step:  # noqa: ANN401 - fields of RouterReading
+    """A rollback in the watch: the candidate serves alone, and stable stands so."""
+    alone = {"route": SERVING, "committed": SERVING, "admitted": frozenset({CANDIDATE})}
+    up = {STABLE: 0, CANDIDATE: INSTANCES}
+    router = a_router(state, **{**alone, "up": up, **changes})
+    return step(state, router=router, slots={**slots_of(state), STABLE: stable})
+
+
+def test_an_order_to_go_back_to_a_retired_slot_starts_it_while_the_candidate_serves() -> None:
+    state = launch(Phase.WATCHING, retired=True)
+    decided = step(state, orders=(order("rollback"),))
+    assert phases(decided) == [Phase.ROLLING_BACK]
+    assert (decided.protect, commands(decided)) == ((), [cmd.StartSlot(STABLE, OLD)])
+
+
+def test_a_retired_slot_is_started_again() -> None:
+    decided = cold(GONE)
+    assert (decided.protect, commands(decided)) == ((), [cmd.StartSlot(STABLE, OLD)])
+
+
+def test_a_start_of_the_retired_slot_that_a_killed_driver_left_half_way_is_made_again() -> None:
+    decided = cold(SlotReading(STABLE, OLD, INSTANCES))
+    assert (decided.protect, commands(decided)) == ((), [cmd.StartSlot(STABLE, OLD)])
+
+
+def test_a_retired_slot_that_still_stops_is_not_started_yet() -> None:
+    stopping = SlotReading(STABLE, instances=a_slot(STABLE, OLD).instances)
+    assert commands(cold(stopping)) == []
+
+
+def test_a_retired_slot_that_comes_up_is_waited_for() -> None:
+    decided = cold(a_slot(STABLE, OLD, healthy=INSTANCES - 1))
+    assert (decided.protect, commands(decided)) == ((), [])
+
+
+def test_a_retired_slot_that_is_up_again_is_admitted_before_traffic_moves() -> None:
+    decided = cold(a_slot(STABLE, OLD))
+    assert (decided.protect, commands(decided)) == ((), [cmd.AdmitSlot(STABLE)])
+
+
+@pytest.mark.parametrize(("up", "moves"), [(INSTANCES - 1, False), (INSTANCES, True)])
+def test_traffic_moves_to_a_retired_slot_when_the_router_sees_all_of_it_up(up: int, moves: bool) -> None:
+    both = frozenset({STABLE, CANDIDATE})
+    decided = cold(a_slot(STABLE, OLD), admitted=both, up={STABLE: up, CANDIDATE: INSTANCES})
+    assert decided.protect == ((cmd.WriteRoute(BACK),) if moves else ())
+
+
+def test_a_slot_that_nobody_knows_how_to_start_is_not_started() -> None:
+    assert commands(cold(GONE, launch(Phase.ROLLING_BACK, retired=True, stable_run=None))) == []
+
+
+def test_the_candidate_stays_until_the_retired_slot_serves() -> None:
+    for stable in (GONE, a_slot(STABLE, OLD)):
+        assert not {cmd.ExpelSlot(CANDIDATE), cmd.StopSlot(CANDIDATE)} & set(commands(cold(stable)))
 
 
 # Removal, with proof

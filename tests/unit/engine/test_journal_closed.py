@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.engine.launches import (
+    COUNTED,
     ENTERED_MS,
     NEW,
     NOW_MS,
@@ -28,7 +29,7 @@ CLOSED: dict[str, Any] = {"journal_open": False}
 LATE_MS = ENTERED_MS + 86_400_000
 # In each of these phases the same observation leads on while the journal takes events.
 READY = [
-    launch(Phase.COUNTDOWN, artifact=NEW),
+    launch(Phase.COUNTDOWN, artifact=NEW, jobs=COUNTED),
     launch(Phase.CUTOVER),
     launch(Phase.VERIFYING, jobs={"smoke": SMOKE_PASSED, "critical-paths": WALKED}),
     launch(Phase.BAKING),

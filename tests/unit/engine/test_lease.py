@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.engine.launches import (
     CANDIDATE,
+    COUNTED,
     GENERATION,
     INSTANCES,
     NO_ANSWER,
@@ -96,7 +97,7 @@ def test_at_rest_looks_are_seconds_apart(phase: Phase) -> None:
 
 @pytest.mark.parametrize(("wait_ms", "next_ms"), [(5_000, REST_TICK_MS), (300, 300), (1, 1)])
 def test_a_countdown_is_looked_at_when_t0_comes(wait_ms: int, next_ms: int) -> None:
-    state = launch(Phase.COUNTDOWN, artifact="sha256:new", t0_ms=1_700_000_000_000 + wait_ms)
+    state = launch(Phase.COUNTDOWN, artifact="sha256:new", jobs=COUNTED, t0_ms=1_700_000_000_000 + wait_ms)
     assert step(state).next_ms == next_ms
 
 

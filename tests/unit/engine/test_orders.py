@@ -1,6 +1,7 @@
 """What people may order in which phase: one table, and what each order does."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,7 @@ TABLE = {
     "abort": (TAKEN, TAKEN, TAKEN, TAKEN, TAKEN),
     "rollback": (TAKEN, TAKEN, TAKEN, "launch-ending", "launch-ending"),
     "withdraw": ("has-stable",) * 5,
+    "contract": ("no-contract",) * 5,
     "fly": ("unknown-order",) * 5,
 }
 CASES = [
@@ -169,13 +171,18 @@ def test_a_hold_does_not_stand_between_a_person_and_rollback(phase: Phase) -> No
     assert phases(decided) == [Phase.ROLLING_BACK]
 
 
-def test_a_stable_slot_that_was_told_to_stop_is_not_gone_back_to() -> None:
-    stopping = launch(Phase.WATCHING, commands={"k": sent(StopSlot(STABLE))})
-    assert answer(stopping, "rollback") == "stable-retired"
+@pytest.mark.parametrize(
+    "gone", [{"commands": {"k": sent(StopSlot(STABLE))}}, {"retired": True}], ids=["told to stop", "retired"]
+)
+def test_a_stable_slot_that_has_gone_is_gone_back_to_where_it_can_be_started_again(
+    gone: dict[str, Any],
+) -> None:
+    assert answer(launch(Phase.WATCHING, **gone), "rollback") == TAKEN
+    assert answer(launch(Phase.WATCHING, stable_run=None, **gone), "rollback") == "stable-let-go"
 
 
-def test_a_retired_stable_slot_is_not_gone_back_to() -> None:
-    assert answer(launch(Phase.WATCHING, retired=True), "abort") == "stable-retired"
+def test_an_adopted_stable_slot_that_still_serves_is_gone_back_to() -> None:
+    assert answer(launch(Phase.WATCHING, stable_run=None), "rollback") == TAKEN
 
 
 @pytest.mark.parametrize("phase", sorted(ENDING | TERMINAL))

@@ -195,14 +195,40 @@ def test_a_candidate_that_the_router_does_not_see_up_is_waited_for() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"route": Route(CANDIDATE, generation=4, epoch=12)},
+        {"route": Route(None, generation=4, epoch=12)},
         {"committed": Route(CANDIDATE, generation=4, epoch=12)},
         {"committed": Route(None)},
     ],
-    ids=["in force elsewhere", "committed elsewhere", "nothing committed"],
+    ids=["nothing in force", "committed elsewhere", "nothing committed"],
 )
 def test_the_router_is_put_to_rest_on_the_stable_slot(changes: dict[str, Route]) -> None:
     assert only(routed(**BOTH, **changes)) == cmd.CommitRoute(Route(STABLE, generation=4, epoch=12))
+
+
+@pytest.mark.parametrize(
+    ("first", "route", "knows"),
+    [
+        (False, Route(CANDIDATE, generation=4, epoch=12), "blue as the stable slot"),
+        (True, Route(STABLE, generation=4, epoch=12), "no launch that serves"),
+    ],
+    ids=["another slot", "a first launch"],
+)
+def test_a_router_that_serves_a_slot_the_journal_does_not_know_scrubs(
+    first: bool, route: Route, knows: str
+) -> None:
+    state = launch(Phase.STAGING, first=first, **UP)
+    decided = step(state, router=a_router(state, route=route))
+    assert phases(decided)[0] is Phase.SCRUBBING
+    assert route.live is not None
+    assert decided.state.phase_why == (
+        f"the router serves {route.live.value}, and this journal knows {knows}: restore the journal, or adopt"
+    )
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_router_that_serves_nobody_belongs_to_any_journal(first: bool) -> None:
+    state = launch(Phase.STAGING, first=first, **UP)
+    assert phases(step(state, router=a_router(state, route=Route(None, generation=4, epoch=12)))) == []
 
 
 def test_the_loss_meter_is_started_last() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.engine.launches import (
+    COUNTED,
     ENTERED_MS,
     NEW,
     NOW_MS,
@@ -17,12 +18,14 @@ from tests.unit.engine.launches import (
     launch,
     on_target,
     safe,
+    sent,
     step,
 )
+from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
-from tminus.domain.launch.state import LaunchState
+from tminus.domain.launch.state import Attempt, LaunchState
 from tminus.engine.decide.launch.bounds import (
     CONFIRM_DEADLINE_MS,
     PROMOTE_DEADLINE_MS,
@@ -44,11 +47,23 @@ def after(state: LaunchState, elapsed_ms: int = 1_000, **changes: Any) -> tuple[
 
 
 def test_a_build_is_waited_for_until_its_deadline() -> None:
-    assert after(launch(Phase.COUNTDOWN)) == ("the build", 20 * MINUTE_MS + STAGING_SLACK_MS, "scrub")
+    begun = Attempt(StartJob("build", "build", {}, 1), 1, ENTERED_MS, performed=True)
+    state = launch(Phase.COUNTDOWN, commands={"countdown:start-job:build": begun})
+    assert after(state) == ("the build", 20 * MINUTE_MS + STAGING_SLACK_MS, "scrub")
+
+
+def test_a_task_that_is_due_and_not_begun_has_its_whole_time_from_now() -> None:
+    assert after(launch(Phase.COUNTDOWN), 5_000)[1] == 5_000 + 20 * MINUTE_MS + STAGING_SLACK_MS
+
+
+def test_a_task_that_is_not_due_is_waited_for_until_it_is() -> None:
+    built = {"build": COUNTED["build"]}
+    state = launch(Phase.COUNTDOWN, artifact=NEW, jobs=built, t0_ms=ENTERED_MS + 3 * HOUR_MS)
+    assert after(state) == ("the time for the artifact's digest", 2 * HOUR_MS, "the artifact's digest begins")
 
 
 def test_t0_is_waited_for() -> None:
-    state = launch(Phase.COUNTDOWN, artifact=NEW, t0_ms=ENTERED_MS + HOUR_MS)
+    state = launch(Phase.COUNTDOWN, artifact=NEW, jobs=COUNTED, t0_ms=ENTERED_MS + HOUR_MS)
     assert after(state) == ("T-0", HOUR_MS, "staging begins")
 
 
@@ -150,8 +165,9 @@ def test_a_held_launch_says_what_ends_the_hold(phases: frozenset[Phase], then: s
 
 @pytest.mark.parametrize("phase", sorted(set(Phase) - TERMINAL - ENDING))
 def test_a_deadline_does_not_recede(phase: Phase) -> None:
-    """Looked at a second later, the same wait ends at the same time."""
-    state = launch(phase, confirmed=phase in {Phase.VERIFYING, Phase.WATCHING}, tried=False)
+    """Looked at a second later, the same wait ends at the same time; what is due is begun by then."""
+    begun = {"countdown:start-job:build": sent(StartJob("build", "build", {}, 1))}
+    state = launch(phase, confirmed=phase in {Phase.VERIFYING, Phase.WATCHING}, tried=False, commands=begun)
     router = AT_REST if phase in TRIAL - {Phase.VERIFYING} else a_router(state)
     first, second = (
         step(state, now_ms=NOW_MS + late_ms, router=router, judged=on_target(UNSURE)).waiting

@@ -10,9 +10,10 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.route_class import RouteClass
 from tminus.domain.readiness.verdict import Outcome
+from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
 from tminus.domain.watch.judge import STALE_MS
-from tminus.engine.decide.watch import judge
+from tminus.engine.decide.watch import Answers, judge
 
 pytestmark = pytest.mark.req("R9")
 
@@ -99,10 +100,43 @@ def test_a_total_failure_that_is_stale_is_no_evidence(age_ms: int, fires: bool) 
     assert bool(judged(sample(5, 5, age_ms=age_ms)).fired) is fires
 
 
+@pytest.mark.parametrize(
+    ("answers", "outcome", "fires"),
+    [
+        ({}, Outcome.INCONCLUSIVE, False),
+        ({"another": [Answer(NOW_MS, 0, 100)]}, Outcome.INCONCLUSIVE, False),
+        ({"declined": [Answer(NOW_MS, 0, 100)]}, Outcome.PASS, False),
+        ({"declined": [Answer(NOW_MS, 50, 100)]}, Outcome.FAIL, True),
+    ],
+    ids=["none", "another's", "passes", "fails"],
+)
+def test_a_limit_on_a_question_is_judged_by_its_answers(
+    answers: Answers, outcome: Outcome, fires: bool
+) -> None:
+    limit = Limit("payments", Metric.QUESTION, 10_000, question="declined")
+    plan = a_plan(triggers=(Trigger(limit),), targets=(limit,))
+    found = judge(launch(Phase.CUTOVER, plan=plan), [sample(100)], NOW_MS, answers)
+    assert (found.safe.outcome, found.on_target.outcome) == (outcome, outcome)
+    assert [each.trigger for each in found.fired] == (["payments"] if fires else [])
+
+
 @pytest.mark.req("R19")
 def test_the_reading_has_the_candidates_figures() -> None:
-    found = judged(sample(0, age_ms=4_000), sample(200, 3, ms=50))
+    state = launch(Phase.CUTOVER, plan=PLAN, cutover_ms=NOW_MS - 4_000)
+    found = judged(sample(200, 3, ms=50), state=state)
     assert found.reading == ReadingTaken(CANDIDATE, 1_000, 200, 50_000, 15_000, 50)
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "per_s"), [(0, 200), (500, 200), (4_000, 50), (10**9, 200_000 / PLAN.longest_window_ms)]
+)
+def test_requests_a_second_are_counted_from_the_cutover_over_the_window_at_most(
+    since_ms: int, per_s: float
+) -> None:
+    state = launch(Phase.CUTOVER, plan=PLAN, cutover_ms=NOW_MS - since_ms)
+    reading = judged(sample(0, age_ms=10_000), sample(200), state=state).reading
+    assert reading is not None
+    assert reading.per_s_milli == int(per_s * 1_000)
 
 
 def test_a_reading_without_requests_has_no_rates() -> None:

@@ -94,11 +94,12 @@ def test_everything_that_is_wrong_comes_with_a_fix(plan: Path) -> None:
         "                      fix: ulimit -n 65536, or LimitNOFILE= in a unit\n"
         f"missing  disk         0.0 GiB free for /{'x' * 90}\n"
         "                      fix: free some space, or name another folder with --state\n"
-        f"missing  socket path  socket paths below /{'x' * 90} have up to 133 of 107 bytes\n"
-        "                      fix: name a shorter folder with --state\n"
+        f"warn     socket path  socket paths below /{'x' * 90} have up to 133 of 107 bytes\n"
+        "                      fix: name a shorter folder with --state; "
+        "until then orders reach a driver a tick later\n"
         "missing  clock        it is 2025-12-20 14:00:00 UTC, 1h before the newest commit\n"
         "                      fix: set the clock, and let a time service keep it\n"
-        "1 ok, 2 to look at, 8 missing"
+        "1 ok, 3 to look at, 7 missing"
     )
 
 

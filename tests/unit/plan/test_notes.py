@@ -36,3 +36,29 @@ def test_a_class_that_is_almost_one_of_the_routes_is_noted() -> None:
 def test_a_launch_that_would_end_after_its_window_is_noted() -> None:
     more = f"{QUIET}t0: 2025-12-20T14:00Z\nwindow: {{from: T, to: T+11m}}\n"
     assert notes(more) == [("plan-window-short", "launch.yaml:7:23")]
+
+
+def question(sql: str) -> str:
+    return f'{QUIET}database: {{url: env:A, questions: {{declined: {{sql: "{sql}"}}}}}}\n'
+
+
+LIMITED = "triggers: [{question: {declined: 1 %}}]\n"
+
+
+def test_a_question_that_no_limit_names_is_noted() -> None:
+    assert notes(question("select 0, 0 where '{slot}' > ''")) == [
+        ("plan-question-unused", "launch.yaml:6:36")
+    ]
+
+
+def test_a_question_that_counts_both_versions_is_noted() -> None:
+    assert notes(question("select 0, 0") + LIMITED) == [("plan-question-not-split", "launch.yaml:6:52")]
+
+
+def test_a_question_of_the_candidate_with_a_limit_is_not_noted() -> None:
+    assert notes(question("select 0, 0 where '{version}' > ''") + LIMITED) == []
+
+
+def test_a_backup_that_may_delay_t_0_is_noted() -> None:
+    more = "t0: 2025-12-20T14:00Z\ndatabase: {url: env:A, backups: {deadline: 31m}}\n"
+    assert notes(QUIET + more) == [("plan-backup-late", "launch.yaml:7:44")]

@@ -25,37 +25,37 @@ def plant(directory: Path, files: dict[str, str]) -> Path:
     [
         (
             {"shop/main.py": FASTAPI},
-            "python -m uvicorn shop.main:app --host 127.0.0.1 --port {port}",
+            "python3 -m uvicorn shop.main:app --host 127.0.0.1 --port {port}",
             "FastAPI `app` in shop/main.py",
         ),
         (
             {"src/shop/__init__.py": FASTAPI},
-            "python -m uvicorn shop:app --app-dir src --host 127.0.0.1 --port {port}",
+            "python3 -m uvicorn shop:app --app-dir src --host 127.0.0.1 --port {port}",
             "FastAPI `app` in src/shop/__init__.py",
         ),
         (
             {"app.py": ASGI},
-            "python -m uvicorn app:app --host 127.0.0.1 --port {port}",
+            "python3 -m uvicorn app:app --host 127.0.0.1 --port {port}",
             "the ASGI application `app` in app.py",
         ),
         (
             {"app.py": FLASK},
-            "python -m flask --app app.py:web run --port {port}",
+            "python3 -m flask --app app.py:web run --port {port}",
             "Flask `web` in app.py; take gunicorn for production",
         ),
         (
             {"app.py": FLASK, "requirements.txt": "Flask\ngunicorn==23\n"},
-            "python -m gunicorn --bind 127.0.0.1:{port} app:web",
+            "python3 -m gunicorn --bind 127.0.0.1:{port} app:web",
             "Flask `web` in app.py",
         ),
         (
             {"manage.py": "", "site/asgi.py": "", "pyproject.toml": "[project]\ndependencies=['uvicorn']\n"},
-            "python -m uvicorn site.asgi:application --host 127.0.0.1 --port {port}",
+            "python3 -m uvicorn site.asgi:application --host 127.0.0.1 --port {port}",
             "Django, served by uvicorn",
         ),
         (
             {"manage.py": "", "site/wsgi.py": ""},
-            "python manage.py runserver 127.0.0.1:{port} --noreload",
+            "python3 manage.py runserver 127.0.0.1:{port} --noreload",
             "Django; take uvicorn or gunicorn for production",
         ),
         (
@@ -75,7 +75,7 @@ def plant(directory: Path, files: dict[str, str]) -> Path:
         ),
         (
             {"hello/__main__.py": "import os\nport = os.environ['PORT']\n"},
-            "python -m hello",
+            "python3 -m hello",
             "hello/__main__.py reads PORT",
         ),
         (

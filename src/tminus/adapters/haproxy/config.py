@@ -6,15 +6,15 @@ request counted under the slot that should serve it.
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tminus.adapters.haproxy import counting, files
+from tminus.adapters.haproxy import assets, counting, files, sticky, values
 from tminus.adapters.haproxy.route_text import KEY, NOWHERE, to_text
+from tminus.adapters.haproxy.values import quoted
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.route_class import METER, METER_HEADER, OTHER, RouteClass, Traffic
 from tminus.domain.watch.counts import BUCKETS_MS
-from tminus.ports.fault import Refused
 from tminus.ports.router import Hosting
 
 FD_VARIABLE = "TM_FD"
@@ -25,12 +25,6 @@ BREAKER_SLOW_PERCENT = 20
 LOOPBACK_CONNECT_MS = 100  # a refused connect waits as long before the next attempt
 REMOTE_CONNECT_MS = 1_000
 LONG_SILENCE = "1h"  # of streams and websockets, the same after an upgrade
-
-_ADDRESS = re.compile(r"[A-Za-z0-9._\[\]:-]+:\d{1,5}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_METHOD = re.compile(r"[A-Z]+")
-_PATH = re.compile(r"/[!-~]*")
-_DIGEST = re.compile(r"[\w:.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +64,9 @@ def render_standalone(hosting: Hosting, route: Route, sizes: Sizes = Sizes()) ->
     Raises:
         Refused: `router-config-rejected`.
     """
+    # Without a candidate nothing is split, and with no directory of its own there is no way back into itself.
+    cookie = hosting.sticky_cookie if route.candidate else ""
+    hosting = replace(hosting, sticky_cookie=cookie, asset_paths=())
     host = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
     way = _Way(bind=f"{host}:{hosting.port}", route=f"str({to_text(route)})", controlled=False)
     admitted = [slot for slot in (route.live, route.candidate) if slot]
@@ -99,10 +96,10 @@ _SERVER = re.compile(r"(?P<server>  server (?P<slot>blue|green)\d+ \S+)(?P<disab
 
 
 def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way) -> str:
-    _check(hosting)
+    values.check(hosting)
     lines = [
         *_global(hosting, sizes, way),
-        *_frontend(hosting, way),
+        *_frontend(hosting, sizes, way),
         *(line for slot in Slot for line in _backend(hosting, slot)),
         *(
             line
@@ -110,6 +107,7 @@ def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way)
             for entry in classes_apart(hosting)
             for line in _backend_apart(hosting, slot, entry)
         ),
+        *assets.sections(hosting.asset_paths, sizes.maxconn),
         *_tables(hosting),
     ]
     return with_admitted("\n".join(lines), admitted)
@@ -128,12 +126,16 @@ def _global(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
     yield from _DEFAULTS.format(connect_ms=connect_ms, long_silence=LONG_SILENCE).splitlines()
 
 
-def _frontend(hosting: Hosting, way: _Way) -> Iterator[str]:
+def _frontend(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
     yield "frontend public"
     yield f"  bind {way.bind}"
     if way.controlled:
         yield f"  bind unix@{files.PROBE} mode 600 name probe"
+    if hosting.asset_paths:
+        yield f"  maxconn {assets.client_maxconn(sizes.maxconn)}"
     yield from _ROUTE_RULES.format(route=way.route).splitlines()
+    yield from sticky.draw(hosting.sticky_cookie)
+    yield "  http-request set-var(txn.draw) int(0),sub(txn.bp) if probe"
     for slot in Slot:
         yield f"  acl cand_{slot} var(txn.cand) -m str {slot}"
         # A rule that is never true, so that the name is known for a slot without instances.
@@ -147,6 +149,10 @@ def _frontend(hosting: Hosting, way: _Way) -> Iterator[str]:
     yield from _breaker(hosting)
     yield from _classes(hosting.route_classes, classes_apart(hosting))
     yield from _COUNT_RULES.splitlines()
+    yield from assets.choose(hosting.asset_paths)
+    yield "  use_backend be_%[var(txn.slot)].%[var(txn.class)] if { var(txn.apart) -m int 1 } !nowhere"
+    yield "  use_backend be_%[var(txn.slot)]"
+    yield from sticky.hand_out(hosting.sticky_cookie)
     yield from _answers(hosting.slow_limit_ms)
 
 
@@ -207,10 +213,7 @@ def _classes(route_classes: tuple[RouteClass, ...], apart: tuple[RouteClass, ...
     yield f"  http-request set-var(txn.class) str({METER}) if {{ req.hdr({METER_HEADER}) -m found }}"
     for number, route_class in enumerate(route_classes):
         for path in route_class.paths:
-            prefix = path.rstrip("/")
-            yield f"  acl path_{number} path -m beg {_quoted(prefix + '/')}"
-            if prefix:
-                yield f"  acl path_{number} path -m str {_quoted(prefix)}"
+            yield from values.below(path, f"path_{number}")
         methods = f" {{ method {' '.join(route_class.methods)} }}" if route_class.methods else ""
         claims = f"path_{number}{methods} !{{ var(txn.class) -m found }}"
         if not route_class.paths:
@@ -227,6 +230,7 @@ def _answers(slow_limit_ms: int) -> Iterator[str]:
     """Counts answers, those that HAProxy made itself and those that the net gave included."""
     yield "  acl failed status ge 500"
     yield "  acl failed srv_name -m beg net_"
+    yield "  acl failed var(txn.net) -m int 1"
     yield "  acl skip var(txn.skip) -m int 1"
     yield "  http-after-response set-var(txn.took) date(0,us),sub(txn.began)"
     for counter in (0, 2):
@@ -245,7 +249,7 @@ def _answers(slow_limit_ms: int) -> Iterator[str]:
 def _backend(hosting: Hosting, slot: Slot) -> Iterator[str]:
     """A slot, with the other behind it as its net."""
     yield f"backend be_{slot}"
-    yield f"  option httpchk GET {_quoted(hosting.health_path)}"
+    yield f"  option httpchk GET {quoted(hosting.health_path)}"
     yield "  option allbackups"
     for number, address in enumerate(hosting.addresses.get(slot, ()), start=1):
         yield f"  server {slot}{number} {address}"
@@ -286,30 +290,6 @@ def _tables(hosting: Hosting) -> Iterator[str]:
         yield f"  stick-table type string len 64 size 100 expire {expire_ms}ms store server_id"
 
 
-def _check(hosting: Hosting) -> None:
-    for slot in Slot:
-        for address in hosting.addresses.get(slot, ()):
-            _need(_ADDRESS, address, "address")
-    for route_class in hosting.route_classes:
-        _need(_NAME, route_class.name, "route class")
-        for path in route_class.paths:
-            _need(_PATH, path, "path")
-        for method in route_class.methods:
-            _need(_METHOD, method, "method")
-    _need(_PATH, hosting.health_path, "health path")
-    _need(_DIGEST, hosting.digest, "digest")
-
-
-def _need(shape: re.Pattern[str], value: str, what: str) -> None:
-    if not shape.fullmatch(value):
-        raise Refused("router-config-rejected", f"{value!r} is no {what} that HAProxy could be given")
-
-
-def _quoted(value: str) -> str:
-    # Within double quotes HAProxy still expands variables and reads backslashes.
-    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
-
-
 def _is_loopback(address: str) -> bool:
     return address.startswith(("127.", "localhost:", "[::1]:"))
 
@@ -348,9 +328,7 @@ _ROUTE_RULES = """\
   http-request set-var(txn.bp) var(txn.rt),field(3,:),add(0)
   http-request set-var(txn.generation) var(txn.rt),field(5,:)
   http-request set-var(txn.trial) var(txn.cand),concat(@,txn.generation)
-  http-request set-var(txn.slot) var(txn.live)
-  http-request set-var(txn.draw) rand(10000),sub(txn.bp)
-  http-request set-var(txn.draw) int(0),sub(txn.bp) if probe"""
+  http-request set-var(txn.slot) var(txn.live)"""
 
 _TRUST_RULES = """\
   acl picked var(txn.draw) -m int lt 0
@@ -378,6 +356,4 @@ _COUNT_RULES = """\
   acl nowhere var(txn.slot) -m str none
   http-request set-var(txn.row) var(txn.slot),concat(@,txn.generation),concat(/,txn.class)
   http-request track-sc1 var(txn.row) table st_class unless nowhere
-  http-request set-var(txn.began) date(0,us)
-  use_backend be_%[var(txn.slot)].%[var(txn.class)] if { var(txn.apart) -m int 1 } !nowhere
-  use_backend be_%[var(txn.slot)]"""
+  http-request set-var(txn.began) date(0,us)"""

@@ -7,12 +7,14 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from tminus.domain.launch.slot import Slot
 from tminus.ports.fault import Unavailable
 
 CONFIG = "haproxy.cfg"
 ROUTE_MAP = "route.map"
 CONSOLE = "h.sock"
 PROBE = "probe.sock"
+ASSETS = {slot: f"assets-{slot}.sock" for slot in Slot}
 FENCE = "fence"
 LOG = "haproxy.log"
 

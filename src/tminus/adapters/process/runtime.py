@@ -10,13 +10,15 @@ from pathlib import Path
 from tminus.adapters.process import ports, record
 from tminus.adapters.process.probe import Health, probe_all
 from tminus.adapters.process.record import Record, Tenancy
-from tminus.domain.launch.reading import InstanceReading, SlotReading
+from tminus.domain.launch.reading import InstanceReading, SlotReading, WorkerReading
 from tminus.domain.launch.slot import Slot
 from tminus.ports.fault import Refused, Unavailable
-from tminus.ports.runtime import SlotSpec
+from tminus.ports.runtime import SlotSpec, WorkerSpec
 from tminus.ports.supervision import ProgramReading, ProgramSpec, Supervision
 
 LOCK = "slots.lock"
+LOGS = "logs"
+WORKER = "TMINUS_WORKER"  # names a worker to itself, as PORT tells an instance where to listen
 
 
 class ProcessRuntime:
@@ -59,7 +61,8 @@ class ProcessRuntime:
                 if slot not in known.tenancies:
                     record.save(self._directory, replace(fresh, tenancies=known.tenancies))
                 raise
-            self._supervision.drop([name for name in running if _number(name) > spec.instances])
+            wanted_names = {*_names(slot, spec.instances), *_worker_names(slot, spec)}
+            self._supervision.drop([name for name in running if name not in wanted_names])
 
     def stop_slot(self, slot: Slot) -> None:
         """See `Runtime.stop_slot`."""
@@ -84,7 +87,13 @@ class ProcessRuntime:
         ]
         asked = probe_all([(instance.address, path) for _, instance, path in probes])
         health = {instance.name: answer for (_, instance, _), answer in zip(probes, asked, strict=True)}
-        return {slot: _reading(slot, known.tenancies.get(slot), instances[slot], health) for slot in Slot}
+        return {
+            slot: replace(
+                _reading(slot, known.tenancies.get(slot), instances[slot], health),
+                workers=_workers(slot, programs),
+            )
+            for slot in Slot
+        }
 
     def adopt_slot(self, slot: Slot, addresses: Sequence[str], digest: str, health_path: str) -> None:
         """See `Adoption.adopt_slot`."""
@@ -153,23 +162,28 @@ class ProcessRuntime:
         return replace(known, ports=assigned)
 
     def _programs(self, slot: Slot, spec: SlotSpec, known: Record) -> list[ProgramSpec]:
-        logs = self._directory / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        (self._directory / LOGS).mkdir(parents=True, exist_ok=True)
         programs = []
         for name in _names(slot, spec.instances):
             port = str(known.ports[name])
-            programs.append(
-                ProgramSpec(
-                    name=name,
-                    argv=tuple(argument.replace("{port}", port) for argument in spec.command),
-                    environment={**spec.environment, "PORT": port},
-                    directory=str(self._artifact(spec.digest)),
-                    log=str(logs / f"{name}.log"),
-                    restart=True,
-                    stop_grace_ms=spec.stop_grace_ms,
-                )
-            )
+            argv = tuple(argument.replace("{port}", port) for argument in spec.command)
+            programs.append(self._program(name, argv, {"PORT": port}, spec))
+        for name, worker in _worker_names(slot, spec).items():
+            programs.append(self._program(name, worker.command, {WORKER: worker.name}, spec))
         return programs
+
+    def _program(
+        self, name: str, argv: tuple[str, ...], own: Mapping[str, str], spec: SlotSpec
+    ) -> ProgramSpec:
+        return ProgramSpec(
+            name=name,
+            argv=argv,
+            environment={**spec.environment, **own},
+            directory=str(self._artifact(spec.digest)),
+            log=str(self._directory / LOGS / f"{name}.log"),
+            restart=True,
+            stop_grace_ms=spec.stop_grace_ms,
+        )
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -185,6 +199,18 @@ class ProcessRuntime:
 
 def _names(slot: Slot, count: int) -> list[str]:
     return [f"{slot.value}-{number}" for number in range(1, count + 1)]
+
+
+def _worker_names(slot: Slot, spec: SlotSpec) -> dict[str, WorkerSpec]:
+    return {
+        f"{_worker_prefix(slot)}{worker.name}-{number}": worker
+        for worker in spec.workers
+        for number in range(1, worker.instances + 1)
+    }
+
+
+def _worker_prefix(slot: Slot) -> str:
+    return f"{slot.value}-worker-"
 
 
 def _number(name: str) -> int:
@@ -204,7 +230,8 @@ def _instances(
             InstanceReading(f"{slot.value}-{number}", address, alive=False, healthy=False)
             for number, address in enumerate(tenancy.external, start=1)
         )
-    names = [name for name in programs if name.startswith(f"{slot.value}-")]
+    workers = _worker_prefix(slot)
+    names = [name for name in programs if name.startswith(f"{slot.value}-") and not name.startswith(workers)]
     return tuple(
         InstanceReading(
             name,
@@ -214,6 +241,14 @@ def _instances(
             restarts=programs[name].restarts,
         )
         for name in sorted(names, key=_number)
+    )
+
+
+def _workers(slot: Slot, programs: Mapping[str, ProgramReading]) -> tuple[WorkerReading, ...]:
+    return tuple(
+        WorkerReading(name, alive=programs[name].pid > 0, restarts=programs[name].restarts)
+        for name in sorted(programs)
+        if name.startswith(_worker_prefix(slot))
     )
 
 

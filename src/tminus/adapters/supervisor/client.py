@@ -73,6 +73,17 @@ class Supervisor:
         except Unavailable:
             return 0
 
+    def remembers(self) -> bool:
+        """Whether programs are kept here, by a supervisor that runs or by one that did.
+
+        Raises:
+            Unavailable: what is remembered cannot be read.
+        """
+        try:
+            return bool(record.load(self._directory).programs)
+        except (OSError, ValueError) as error:
+            raise Unavailable("supervisor-unreadable", str(error)) from error
+
     def ensure_running(self) -> None:
         """Starts the supervisor where it does not run; it adopts what an earlier one left.
 

@@ -15,8 +15,17 @@ from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Consequence
-from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.plan import Plan, Run
+from tminus.domain.plan.request import Request
 from tminus.domain.readiness.verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OwedContract:
+    """A contract migration that is due: the command, and the artifact it runs in."""
+
+    command: tuple[str, ...]
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class LaunchPlanned:
     Attributes:
         generation: the last one used by earlier launches of the service.
         fence: the highest fencing token that any of their drivers wrote to the router.
+        stable_run: how the stable slot is started again, should it have been retired; None where nothing
+            is stable, or where it was adopted.
+        stable_smoke: the smoke suite of the stable release, which it must pass on an expanded schema.
+        owed: contract migration of the stable release that nobody has run yet.
     """
 
     kind: ClassVar[str] = "launch-planned"
@@ -39,6 +52,9 @@ class LaunchPlanned:
     stable_version: str | None
     generation: int
     fence: int
+    stable_run: Run | None = None
+    stable_smoke: tuple[Request, ...] = ()
+    owed: OwedContract | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,21 @@ class InstanceReading:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerReading:
+    """One background worker of a slot, which listens nowhere and so has no health.
+
+    Attributes:
+        name: unique in the service, for example `green-worker-mail-1`.
+        alive: its process runs.
+        restarts: how often it was started again since the slot was started.
+    """
+
+    name: str
+    alive: bool
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SlotReading:
     """A slot of the service: what it holds and how its instances are.
 
@@ -38,6 +53,7 @@ class SlotReading:
         expected: instances that should run; 0 when the slot is down.
         instances: those that exist, running or not.
         external: the instances were adopted; tminus neither starts nor stops them.
+        workers: those that exist, running or not; neither expected nor healthy counts them.
     """
 
     slot: Slot
@@ -45,6 +61,7 @@ class SlotReading:
     expected: int = 0
     instances: tuple[InstanceReading, ...] = ()
     external: bool = False
+    workers: tuple[WorkerReading, ...] = ()
 
     @property
     def healthy(self) -> int:
@@ -58,13 +75,17 @@ class SlotReading:
 
     @property
     def down(self) -> bool:
-        """Nothing of the slot runs."""
-        return self.expected == 0 and not any(instance.alive for instance in self.instances)
+        """Nothing of the slot runs, workers included: they write to the same database."""
+        alive = any(instance.alive for instance in self.instances) or any(w.alive for w in self.workers)
+        return self.expected == 0 and not alive
 
     @property
     def restarts(self) -> int:
-        """Restarts of all instances together since the slot was started."""
-        return sum(instance.restarts for instance in self.instances)
+        """Restarts of all instances and workers together since the slot was started.
+
+        Workers count, since a candidate whose worker cannot stay up is a candidate that cannot stay up.
+        """
+        return sum(i.restarts for i in self.instances) + sum(worker.restarts for worker in self.workers)
 
 
 class Distrust(StrEnum):

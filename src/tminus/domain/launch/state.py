@@ -9,7 +9,11 @@ from tminus.domain.launch.command import Command, StopSlot
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.slot import Slot
-from tminus.domain.plan.plan import FULL_BP, Plan
+from tminus.domain.plan.plan import FULL_BP, Plan, Run
+from tminus.domain.plan.request import Request
+
+CONTRACT = "contract"
+"""The order that runs the contract migration, and the name of its job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class LaunchState:
         confirmed: the intended route was read back from the router.
         tried: the candidate was given traffic under the present generation.
         generation: of the trial, or of the rest that ended it.
+        stable_run: how the stable slot is started again.
+        stable_smoke: the stable release's own smoke suite.
+        owed: contract migration of the stable release that is run before this launch migrates.
+        contracts: how often the contract migration was ordered; the point of no return is passed at 1.
         fence_before: highest fencing token of earlier launches of the service.
         artifact: digest of the candidate's artifact once it is built.
         reading_ms: when the last reading was journalled.
@@ -73,6 +81,9 @@ class LaunchState:
     t0_ms: int | None
     planned_ms: int
     entered_ms: int
+    stable_run: Run | None = None
+    stable_smoke: tuple[Request, ...] = ()
+    owed: ev.OwedContract | None = None
     cutover_ms: int | None = None
     phase: Phase = Phase.COUNTDOWN
     phase_why: str = ""
@@ -86,6 +97,7 @@ class LaunchState:
     restarts: int = 0
     retired: bool = False
     promoted: bool = False
+    contracts: int = 0
     reading_ms: int = 0
     hold: Hold | None = None
     resumed_ms: int = 0
@@ -105,6 +117,12 @@ class LaunchState:
     def steps_bp(self) -> tuple[int, ...]:
         """The plan's steps; a first launch has nobody to share traffic with."""
         return self.plan.shift.steps_bp if self.stable is not None else (FULL_BP,)
+
+    @property
+    def watch_ends_ms(self) -> int:
+        """When the watch is over: its length is counted from when traffic began to move."""
+        began_ms = self.entered_ms if self.cutover_ms is None else self.cutover_ms
+        return began_ms + self.plan.watch.for_ms
 
     @property
     def share_bp(self) -> int:
@@ -141,6 +159,9 @@ def planned(event: ev.LaunchPlanned, at_ms: int) -> LaunchState:
         stable_version=event.stable_version,
         generation=event.generation,
         fence_before=event.fence,
+        stable_run=event.stable_run,
+        stable_smoke=event.stable_smoke,
+        owed=event.owed,
         t0_ms=event.plan.t0_ms,
         # What is adopted cannot be hashed from outside; its addresses name it.
         artifact=digest_of(list(event.plan.adopt)) if event.plan.adopt else None,
@@ -175,7 +196,10 @@ def evolve(  # noqa: C901 - one line per kind of event
             return replace(state, hold=Hold(event.by, event.why, at_ms, event.expires_ms))
         case ev.HoldReleased():
             return _release(state, at_ms)
-        case ev.OrderTaken() | ev.OrderRefused():
+        case ev.OrderTaken():
+            contracts = state.contracts + (event.verb == CONTRACT)
+            return replace(state, orders=state.orders | {event.key}, contracts=contracts)
+        case ev.OrderRefused():
             return replace(state, orders=state.orders | {event.key})
         case _:
             return _note(state, event, at_ms)

@@ -6,9 +6,11 @@ from typing import Any
 
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.job import SUITES
 from tminus.domain.launch.phase import ENDING, Phase
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.report.details import details
 from tminus.domain.report.log_line import Mark
 from tminus.domain.report.said import Said
 
@@ -96,20 +98,21 @@ class Deeds:
             yield Said(1, Mark.NOTE, f"{what} ... ended without an answer")
         elif event.phase is JobPhase.FAILED:
             yield Said(1, Mark.FAIL, f"{what} ... failed: {event.why} [{event.code}]", took_ms)
-        elif event.key in (_SMOKE, _CRITICAL_PATHS):
+        elif "passed" in result or event.key in SUITES:
             passed = result.get("passed") is True
             mark, answer = (Mark.OK, "passed") if passed else (Mark.FAIL, "failed")
             yield Said(1, mark, f"{what} ... {answer}", took_ms)
             yield from _answers(result)
-        elif event.key == _BUILD:
+            yield from details(event.key, result)
+        elif event.key not in _QUIET:
             yield Said(1, Mark.OK, f"{what} ... Done", took_ms)
-            yield Said(2, Mark.NONE, f"Artifact {result.get('digest', 'unknown')}")
+            yield from details(event.key, result)
 
     def _give_up(self, state: LaunchState, at_ms: int) -> Iterator[Said]:
         for deed in self._open.values():
             if isinstance(deed.command, cmd.StartSlot) and not state.slot_up:
                 yield Said(1, Mark.FAIL, f"{_starting(state)} ... not up", at_ms - deed.begun_ms)
-            elif isinstance(deed.command, cmd.StartJob) and deed.command.key not in (*state.jobs, _METER):
+            elif isinstance(deed.command, cmd.StartJob) and deed.command.key not in (*state.jobs, *_QUIET):
                 yield Said(
                     1, Mark.NOTE, f"{_job(state, deed.command.key)} ... unfinished", at_ms - deed.begun_ms
                 )
@@ -139,7 +142,9 @@ def _starting(state: LaunchState) -> str:
 
 
 def _job(state: LaunchState, key: str) -> str:
-    return _JOBS.get(key, key).format(tag=state.plan.source.tag, candidate=state.candidate.value)
+    stable = "nothing" if state.stable is None else state.stable.value
+    text = _JOBS.get(key.rstrip("-0123456789"), key.removeprefix("one-off-"))
+    return text.format(tag=state.plan.source.tag, candidate=state.candidate.value, stable=stable)
 
 
 def _performed_text(state: LaunchState, command: cmd.Command) -> str:
@@ -167,12 +172,25 @@ _JOBS = {
     _SMOKE: "Smoke tests on {candidate}",
     _CRITICAL_PATHS: "Critical paths through the router",
     _METER: "Loss meter",
+    "verify-artifact": "Verifying the artifact's digest again",
+    "resources": "Final resource checks",
+    "backup": "Backing up the database",
+    "restore-test": "Restoring the backup into a scratch database",
+    "owed-contract": "Running the contract migration of the release before",
+    "expand": "Running migrations (expand)",
+    "smoke-stable": "Smoke tests on {stable}, on the expanded schema",
+    "warm": "Warming caches",
+    "integrity": "Database integrity",
+    "contract": "Running migrations (contract): no way back from here",
 }
+
+_QUIET = (_METER, "sampler")
+"""Jobs that run along and are told by what they found."""
 
 
 def _answers(result: Mapping[str, Any]) -> Iterator[Said]:
     """One line per request; the slowest instance's time where all passed, one per instance that failed."""
-    targets = [target for target in result.get("targets", []) if isinstance(target, dict)]
+    targets = [target for target in result.get("targets", [result]) if isinstance(target, dict)]
     names: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for target in targets:
         for answer in target.get("answers", []):
@@ -184,5 +202,6 @@ def _answers(result: Mapping[str, Any]) -> Iterator[Said]:
         if not failed:
             yield Said(2, Mark.OK, f"{name} ... Pass{on}", slowest_ms)
         for where, answer in failed:
-            text = f"{name} at {where} ... Fail: {answer.get('why')}"
+            at = f" at {where}" if where != "None" else ""
+            text = f"{name}{at} ... Fail: {answer.get('why')}"
             yield Said(2, Mark.FAIL, text, int(answer.get("duration_ms", 0)))

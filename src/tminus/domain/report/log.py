@@ -216,7 +216,7 @@ _HEADLINES: Mapping[Phase, Callable[[LaunchState], str]] = {
     Phase.BAKING: _bake,
     Phase.PROMOTING: lambda state: f"Promote {state.candidate.value}",
     Phase.WATCHING: lambda state: (
-        f"Post-deployment monitoring for {format_duration(state.plan.watch.for_ms)}"
+        f"Post-deployment monitoring until T+{format_duration(state.plan.watch.for_ms)}"
     ),
 }
 

@@ -6,6 +6,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
 from tminus.domain.plan.times import SECOND_MS, format_duration
 from tminus.domain.readiness.verdict import Outcome, Verdict
+from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import Counts, Sample
 
 PPM = 1_000_000
@@ -70,6 +71,26 @@ def judge_limit(limit: Limit, samples: Sequence[Sample], slot: Slot, generation:
     return Verdict(limit.name, Outcome.PASS, why)
 
 
+def judge_question(limit: Limit, answers: Sequence[Answer], now_ms: int) -> Verdict:
+    """Whether the share that a question counts keeps `limit`; the newest answer decides."""
+    if not answers:
+        return Verdict(limit.name, Outcome.INCONCLUSIVE, f"{limit.name}: the question has no answer")
+    newest = answers[-1]
+    age_ms = now_ms - newest.at_ms
+    if age_ms > STALE_MS:
+        why = f"{limit.name}: the newest answer is {format_duration(age_ms)} old"
+        return Verdict(limit.name, Outcome.INCONCLUSIVE, why)
+    bad, total = newest.bad, newest.total
+    share = percent_of(bad * PPM // total) if total else "nothing to count"
+    why = f"{limit.name}: {bad} of {total} ({share}), limit {percent_of(limit.at_most)}"
+    if total and bad * PPM > limit.at_most * total:
+        outcome = Outcome.FAIL if _enough_to_fail(limit, total, bad) else Outcome.INCONCLUSIVE
+        return Verdict(limit.name, outcome, why)
+    if total < max(limit.min_requests, 1):
+        return Verdict(limit.name, Outcome.INCONCLUSIVE, f"{why}; too few to judge")
+    return Verdict(limit.name, Outcome.PASS, why)
+
+
 def judge_total_failure(
     route_class: str, samples: Sequence[Sample], slot: Slot, generation: int
 ) -> Verdict | None:
@@ -117,7 +138,10 @@ def _sentence(limit: Limit, slot: Slot, judged: int, bad: int, counts: Counts) -
 
 
 def percent_of(ppm: int) -> str:
-    """`0.02 %` for 200 parts per million: two decimals at least, more where they carry something."""
-    whole, part = divmod(ppm, 10_000)
-    digits = f"{part:04d}".rstrip("0").ljust(2, "0")
-    return f"{whole}.{digits} %" if part else f"{whole} %"
+    """`0.02 %` for 200 parts per million: two decimals, four below 0.01 %, no zeros at the end."""
+    hundredths = (ppm + 50) // 100
+    if ppm and not hundredths:
+        return f"0.{ppm:04d} %"
+    whole, part = divmod(hundredths, 100)
+    digits = f"{part:02d}".rstrip("0")
+    return f"{whole}.{digits} %" if digits else f"{whole} %"

@@ -1,36 +1,44 @@
 """Turns the plan's limits and the router's counters into what the launch acts upon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.limit import ALL_CLASSES, Consequence
+from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Metric
 from tminus.domain.plan.plan import FULL_BP
-from tminus.domain.readiness.verdict import Outcome, all_of
+from tminus.domain.plan.times import SECOND_MS
+from tminus.domain.readiness.verdict import Outcome, Verdict, all_of
+from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.judge import (
     PPM,
     STALE_MS,
     counts_in_window,
     judge_limit,
+    judge_question,
     judge_total_failure,
 )
 
+Answers = Mapping[str, Sequence[Answer]]
+"""Answers to the plan's questions, oldest first, by the question's name."""
 
-def judge(state: LaunchState, samples: Sequence[Sample], now_ms: int) -> Judged:
-    """Judges the candidate by `samples` (oldest first, of the router it runs behind).
+
+def judge(
+    state: LaunchState, samples: Sequence[Sample], now_ms: int, answers: Answers | None = None
+) -> Judged:
+    """Judges the candidate by the router's `samples` (oldest first) and the database's `answers`.
 
     Outside a trial and the watch there is no traffic on the candidate and nothing is judged.
     """
     if state.phase not in TRIAL and state.phase is not Phase.WATCHING:
         return Judged()
-    plan, slot, generation = state.plan, state.candidate, state.generation
+    plan, answers = state.plan, answers or {}
     fired = []
     limits = []
     for trigger in plan.triggers:
-        verdict = judge_limit(trigger.limit, samples, slot, generation, now_ms)
+        verdict = _judge(state, trigger.limit, samples, now_ms, answers)
         limits.append(verdict)
         if verdict.outcome is Outcome.FAIL:
             fired.append(Fired(trigger.limit.name, trigger.consequence, verdict.why))
@@ -38,10 +46,18 @@ def judge(state: LaunchState, samples: Sequence[Sample], now_ms: int) -> Judged:
         fired=(*_total_failures(state, samples, now_ms), *fired),
         safe=all_of("limits", limits),
         on_target=all_of(
-            "targets", [judge_limit(limit, samples, slot, generation, now_ms) for limit in plan.targets]
+            "targets", [_judge(state, limit, samples, now_ms, answers) for limit in plan.targets]
         ),
         reading=_reading(state, samples),
     )
+
+
+def _judge(
+    state: LaunchState, limit: Limit, samples: Sequence[Sample], now_ms: int, answers: Answers
+) -> Verdict:
+    if limit.metric is Metric.QUESTION:
+        return judge_question(limit, answers.get(limit.question, ()), now_ms)
+    return judge_limit(limit, samples, state.candidate, state.generation, now_ms)
 
 
 def _total_failures(state: LaunchState, samples: Sequence[Sample], now_ms: int) -> tuple[Fired, ...]:
@@ -57,7 +73,8 @@ def _reading(state: LaunchState, samples: Sequence[Sample]) -> ReadingTaken | No
     counts = counts_in_window(samples, state.candidate, state.generation, ALL_CLASSES, window_ms)
     if counts is None:
         return None
-    span_ms = max(1, min(window_ms, samples[-1].at_ms - samples[0].at_ms))
+    began_ms = samples[0].at_ms if state.cutover_ms is None else state.cutover_ms
+    span_ms = max(SECOND_MS, min(window_ms, samples[-1].at_ms - began_ms))
     return ReadingTaken(
         slot=state.candidate,
         share_bp=FULL_BP if state.promoted else state.share_bp,

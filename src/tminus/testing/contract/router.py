@@ -1,8 +1,9 @@
 """What every implementation of `ports.router.Router` must do, on a real proxy or in memory."""
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from tminus.ports.fault import Refused
 from tminus.ports.router import Hosting, Router
 
 HELD = 2
+ASSETS = "/assets"
 MANY = 60  # requests: enough for every breaker, and for a share of a half to show on both sides
 
 
@@ -53,6 +55,18 @@ class RouterHarness(abc.ABC):
     @abc.abstractmethod
     def settle(self, condition: Callable[[], bool]) -> None:
         """Lets time pass until the condition holds; fails after a while."""
+
+
+class VersionsHarness(RouterHarness):
+    """For routers that keep clients on their slot and find the files of both versions."""
+
+    @abc.abstractmethod
+    def visit(self, clients: Sequence[int]) -> list[Slot]:
+        """One request of each of these clients, and who answered; clients keep their cookies."""
+
+    @abc.abstractmethod
+    def fetch(self, asset: str) -> int:
+        """Status of a file under `ASSETS`; slots have one each that bears their name, and no other."""
 
 
 def trial(
@@ -232,6 +246,66 @@ class RouterContract:
         assert (reading.hosting, reading.route) == ("sha256:other", BLUE)
         assert reading.admitted == {Slot.BLUE}
         assert serving.send(5) == {Slot.BLUE: 5}
+
+
+class VersionsContract(RouterContract):
+    """What a router owes that serves two versions to the same clients."""
+
+    def test_a_client_stays_where_it_was_while_the_share_grows(self, serving: VersionsHarness) -> None:
+        """Nobody who has seen the candidate goes back, until everybody does."""
+        serving.router().host(_rehosted(serving, sticky_cookie="tmid"))
+        clients = range(MANY)
+        on_green: set[int] = set()
+        for epoch, share_bp in enumerate((FULL_BP // 5, FULL_BP // 2, FULL_BP), start=2):
+            serving.router().write_route(trial(share_bp, Watch.NONE, epoch=epoch))
+            for _ in range(2):
+                answered = dict(zip(clients, serving.visit(clients), strict=True))
+                here = {client for client, slot in answered.items() if slot is Slot.GREEN}
+                assert on_green <= here
+                on_green = here
+        assert on_green == set(clients)
+        serving.router().write_route(replace(BLUE, generation=2, epoch=9))
+        assert set(serving.visit(clients)) == {Slot.BLUE}
+
+    def test_the_first_answer_comes_from_where_the_second_does(self, serving: VersionsHarness) -> None:
+        """Known before its first request is routed; a client that keeps no cookie follows the share."""
+        serving.router().host(_rehosted(serving, sticky_cookie="tmid"))
+        serving.router().write_route(trial(FULL_BP // 2, Watch.NONE))
+        first = serving.visit(range(MANY))
+        assert set(first) == set(Slot)
+        assert serving.visit(range(MANY)) == first
+        assert serving.send(MANY).keys() == {Slot.BLUE, Slot.GREEN}
+
+    def test_files_of_both_versions_are_found_while_both_run(self, serving: VersionsHarness) -> None:
+        """Whoever is asked first; what neither has is missing; and none of this is a failure."""
+        serving.router().host(_rehosted(serving, asset_paths=(ASSETS,)))
+        serving.router().write_route(trial(FULL_BP // 2, Watch.NONE, generation=5))
+        assert {serving.fetch(slot) for slot in Slot for _ in range(20)} == {200}
+        assert {serving.fetch("neither") for _ in range(5)} == {404}
+        sample = serving.router().read_counters(1)
+        counts = [sample.total(slot, 5, None) for slot in Slot]
+        assert (sum(c.requests for c in counts), sum(c.failures for c in counts)) == (45, 0)
+
+    def test_files_of_both_versions_survive_commit_and_rollback(self, serving: VersionsHarness) -> None:
+        """Pages that were loaded before still ask for theirs; until the other slot no longer serves."""
+        serving.router().host(_rehosted(serving, asset_paths=(ASSETS,)))
+        for route in (BLUE, GREEN, replace(BLUE, epoch=4)):
+            serving.router().commit_route(route)
+            assert {serving.fetch(slot) for slot in Slot for _ in range(3)} == {200}
+        serving.router().expel_slot(Slot.GREEN)
+        assert (serving.fetch(Slot.BLUE), serving.fetch(Slot.GREEN)) == (200, 404)
+
+    def test_a_slot_is_not_blamed_for_the_other_one(self, serving: VersionsHarness) -> None:
+        """A file that this slot does not have is missing, whatever is wrong with the other one."""
+        serving.router().host(_rehosted(serving, asset_paths=(ASSETS,)))
+        serving.fail(Slot.GREEN, failing=True)
+        assert {serving.fetch(Slot.GREEN) for _ in range(5)} == {404}
+        counts = serving.router().read_counters(1).total(Slot.BLUE, 0, None)
+        assert (counts.requests, counts.failures) == (5, 0)
+
+
+def _rehosted(harness: RouterHarness, **changes: Any) -> Hosting:  # noqa: ANN401 - fields of a hosting
+    return replace(harness.hosting(), digest="sha256:other", **changes)
 
 
 def _read(harness: RouterHarness) -> RouterReading:

@@ -12,6 +12,7 @@ from tminus.ports.fault import Refused
 from tminus.ports.runtime import Adoption, Runtime, SlotSpec
 
 INSTANCES = 2
+MAILERS = 2
 
 
 class RuntimeHarness(abc.ABC):
@@ -36,6 +37,26 @@ class RuntimeHarness(abc.ABC):
     @abc.abstractmethod
     def processes(self, slot: Slot) -> int:
         """How many processes of the slot's own instances run; what they started counts."""
+
+    @abc.abstractmethod
+    def settle(self, condition: Callable[[], bool]) -> None:
+        """Lets time pass until the condition holds; fails after a while."""
+
+
+class WorkersHarness(abc.ABC):
+    """What the suite of workers needs beside the port."""
+
+    @abc.abstractmethod
+    def runtime(self) -> Runtime:
+        """The runtime, as a controller that has just been started sees it."""
+
+    @abc.abstractmethod
+    def spec_with_workers(self) -> SlotSpec:
+        """Healthy instances, `MAILERS` of worker `mail` and one of `tidy`, which takes a moment to end."""
+
+    @abc.abstractmethod
+    def kill_worker(self, slot: Slot) -> None:
+        """The first worker `mail` of the slot dies at once."""
 
     @abc.abstractmethod
     def settle(self, condition: Callable[[], bool]) -> None:
@@ -141,6 +162,60 @@ class RuntimeContract:
         assert harness.runtime().read_slots() == first.read_slots()
 
 
+class WorkersContract:
+    """Background workers of a slot. Subclass it and override the fixture `working`."""
+
+    @pytest.fixture
+    def working(self) -> WorkersHarness:
+        """What to run the suite on."""
+        raise NotImplementedError
+
+    def test_workers_run_beside_the_instances_and_are_not_counted(self, working: WorkersHarness) -> None:
+        """Neither among the expected nor among the healthy; starting again does nothing."""
+        spec = working.spec_with_workers()
+        working.runtime().start_slot(Slot.GREEN, spec)
+        working.settle(lambda: _read(working, Slot.GREEN).up)
+        reading = _read(working, Slot.GREEN)
+        assert (reading.expected, reading.healthy, len(reading.instances)) == (spec.instances,) * 3
+        assert [(worker.name, worker.alive) for worker in reading.workers] == [
+            ("green-worker-mail-1", True),
+            ("green-worker-mail-2", True),
+            ("green-worker-tidy-1", True),
+        ]
+        working.runtime().start_slot(Slot.GREEN, spec)
+        assert _read(working, Slot.GREEN) == reading
+        assert _read(working, Slot.BLUE).workers == ()
+
+    def test_a_dead_worker_is_started_again_and_counts_among_the_restarts(
+        self, working: WorkersHarness
+    ) -> None:
+        """So a candidate whose worker keeps dying is seen to keep dying."""
+        working.runtime().start_slot(Slot.GREEN, working.spec_with_workers())
+        working.settle(lambda: _read(working, Slot.GREEN).up)
+        working.kill_worker(Slot.GREEN)
+        working.settle(
+            lambda: _read(working, Slot.GREEN).restarts == 1 and _read(working, Slot.GREEN).workers[0].alive
+        )
+        reading = _read(working, Slot.GREEN)
+        assert [worker.restarts for worker in reading.workers] == [1, 0, 0]
+        assert reading.up
+
+    def test_a_slot_is_down_only_when_its_workers_are_gone(self, working: WorkersHarness) -> None:
+        """At no moment before."""
+        working.runtime().start_slot(Slot.GREEN, working.spec_with_workers())
+        working.settle(lambda: _read(working, Slot.GREEN).up)
+        working.runtime().stop_slot(Slot.GREEN)
+        seen = []
+
+        def down() -> bool:
+            seen.append(_read(working, Slot.GREEN))
+            return seen[-1].down
+
+        working.settle(down)
+        assert not any(worker.alive for worker in seen[-1].workers)
+        assert not any(reading.down for reading in seen if any(w.alive for w in reading.workers))
+
+
 class AdoptionContract:
     """For runtimes that implement `Adoption`. Subclass it and override the fixture `adopting`."""
 
@@ -179,5 +254,5 @@ class AdoptionContract:
         assert _read(adopting, Slot.BLUE).digest == adopting.spec(1).digest
 
 
-def _read(harness: RuntimeHarness, slot: Slot) -> SlotReading:
+def _read(harness: RuntimeHarness | WorkersHarness, slot: Slot) -> SlotReading:
     return harness.runtime().read_slots()[slot]

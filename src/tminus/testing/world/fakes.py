@@ -10,6 +10,7 @@ from tminus.domain.launch.reading import (
     JobReading,
     RouterReading,
     SlotReading,
+    WorkerReading,
 )
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
@@ -20,7 +21,7 @@ from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.jobs import JobSpec
 from tminus.ports.router import Hosting
 from tminus.ports.runtime import SlotSpec
-from tminus.testing.world.physics import INSTANCES, Instance, Physics, RouterMemory
+from tminus.testing.world.physics import INSTANCES, Instance, Physics, RouterMemory, Worker
 
 NEVER_MS = 1 << 60
 STOP_GRACE_MS = 2_000  # between asking a job to end and killing it
@@ -51,6 +52,11 @@ class FakeRuntime:
         place.digest = spec.digest
         ready_ms = self._physics.now_ms + boot_ms
         place.instances = [Instance(ready_ms) for _ in range(spec.instances)]
+        place.workers = [
+            Worker(f"{slot.value}-worker-{worker.name}-{number}")
+            for worker in spec.workers
+            for number in range(1, worker.instances + 1)
+        ]
 
     def stop_slot(self, slot: Slot) -> None:
         """See `Runtime`."""
@@ -60,7 +66,7 @@ class FakeRuntime:
         if not place.strangers:
             for instance in place.instances:
                 instance.ended = True
-        place.digest, place.instances, place.strangers = None, [], ()
+        place.digest, place.instances, place.workers, place.strangers = None, [], [], ()
 
     def read_slots(self) -> Mapping[Slot, SlotReading]:
         """See `Runtime`."""
@@ -103,7 +109,11 @@ class FakeRuntime:
             )
             for index, instance in enumerate(place.instances)
         )
-        return SlotReading(slot, place.digest, len(place.instances), instances, bool(place.strangers))
+        workers = tuple(
+            WorkerReading(worker.name, alive=True, restarts=worker.restarts) for worker in place.workers
+        )
+        external = bool(place.strangers)
+        return SlotReading(slot, place.digest, len(place.instances), instances, external, workers)
 
 
 class FakeRouter:
@@ -212,9 +222,9 @@ class Manner:
 
 
 MANNERS: Mapping[str, Manner] = {
-    "build": Manner(700),
-    "smoke": Manner(700),
-    "meter": Manner(NEVER_MS),
+    **dict.fromkeys(("build", "smoke", "verify-artifact", "resources", "warm"), Manner(700)),
+    **dict.fromkeys(("backup", "restore-test", "migrate", "command", "integrity"), Manner(1_500)),
+    **dict.fromkeys(("meter", "sampler"), Manner(NEVER_MS)),
 }
 
 
@@ -235,6 +245,7 @@ class FakeJobs:
         answer: result of a job by its kind of work and arguments, asked once when the job ends. A
             ProblemError, Vanished or any other exception ends it as it would end a work's process.
         manners: how each known kind of work goes on.
+        progress: what a running job of that kind has told so far.
     """
 
     def __init__(
@@ -242,11 +253,13 @@ class FakeJobs:
         now_ms: Callable[[], int],
         answer: Callable[[str, Json], Json],
         manners: Mapping[str, Manner] = MANNERS,
+        progress: Callable[[str], Json] = lambda _: None,
     ) -> None:
         """See the class."""
         self._now_ms = now_ms
         self._answer = answer
         self._manners = manners
+        self._progress = progress
         self._jobs: dict[str, _Job] = {}
 
     def start_job(self, spec: JobSpec) -> None:
@@ -282,7 +295,7 @@ class FakeJobs:
         if job.lost:
             return JobReading(job.spec.key, JobPhase.LOST)
         job.ended = job.ended or self._end(job)
-        return job.ended or JobReading(job.spec.key, JobPhase.RUNNING)
+        return job.ended or JobReading(job.spec.key, JobPhase.RUNNING, progress=self._progress(job.spec.work))
 
     def _end(self, job: _Job) -> JobReading | None:
         key, manner = job.spec.key, self._manners[job.spec.work]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.command import Command, StartJob, StartSlot
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.route import FULL_BP, Route
 from tminus.domain.launch.slot import Slot
@@ -65,10 +66,21 @@ class Invariants:
         )
         if later_step or onward:
             self._check_evidence(event)
+        if isinstance(event, ev.CommandIntended):
+            self._check_point_of_no_return(event.command)
         if isinstance(event, ev.RouteConfirmed):
             read = self._reads.get(at_ms)
             if read is None or read.text() != event.text:
                 raise Violation(f"confirmed {event.text!r}, the router had {read.text() if read else None!r}")
+
+    def _check_point_of_no_return(self, command: Command) -> None:
+        state = self.state
+        assert state is not None  # a command follows the plan
+        contract = isinstance(command, StartJob) and command.key.startswith("contract-")
+        if contract and not (state.retired or state.stable is None):
+            raise Violation("contract: it is run while the stable slot still serves as the way back")
+        if isinstance(command, StartSlot) and command.slot is state.stable and state.contracts:
+            raise Violation("contract: the earlier version is started on a schema it cannot live with")
 
     def _check_evidence(self, event: ev.Event) -> None:
         passed = isinstance(self._last, ev.VerdictReached) and self._last.outcome is Outcome.PASS

@@ -28,12 +28,21 @@ class Instance:
 
 
 @dataclass(slots=True)
+class Worker:
+    """One background worker, which always runs while its slot does."""
+
+    name: str
+    restarts: int = 0
+
+
+@dataclass(slots=True)
 class Place:
     """A slot: what runs in it and what is in flight; `strangers` are addresses of adopted instances."""
 
     digest: str | None = None
     strangers: tuple[str, ...] = ()
     instances: list[Instance] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
     left_ms: int = -1_000_000  # when it last served
     in_flight: int = 0
     stopped: int = 0  # how often it was stopped
@@ -252,6 +261,10 @@ class Physics:
             ClassCounts(slot, generation, "other", counts)
             for (slot, generation), counts in self.memory.counts.items()
         )
+
+    def restart_worker(self, slot: Slot, index: int) -> None:
+        """A worker dies and its supervisor starts it again."""
+        self.places[slot].workers[index].restarts += 1
 
     def restart_instance(self, slot: Slot, index: int) -> None:
         """An instance dies and its supervisor starts it again."""

@@ -35,6 +35,8 @@ class Scenario:
         good_for_ms: how long it behaves once it has traffic.
         boot_fails: the candidate never becomes healthy.
         smoke_fails: its smoke suite fails.
+        database: the plan has one, with migrations, integrity and a question.
+        migration_fails: the expand migration fails.
         requests_per_s: users' traffic.
         drain_ms: how long the longest request in flight goes on.
         boot_ms: how long an instance takes to become healthy.
@@ -57,13 +59,15 @@ class Scenario:
     fault_rate: float
     calm_ms: int
     orders: tuple[tuple[int, str, bool], ...]
+    database: bool = False
+    migration_fails: bool = False
 
 
 def draw(random: Random) -> Scenario:
     """A world, mostly of good releases with some trouble, now and then of bad ones with a lot."""
     kinds = random.sample(FAULTS, random.choice((0, 1, 2, 3, 5)))
     faults = frozenset(kinds)
-    verbs = ("hold", "resume", "abort", "rollback", "scrub", "withdraw", "hold")
+    verbs = ("hold", "resume", "abort", "rollback", "scrub", "withdraw", "hold", "contract", "rollback")
     orders = tuple(
         sorted(
             (random.randrange(500, 25_000), random.choice(verbs), random.random() < 0.5)
@@ -77,6 +81,8 @@ def draw(random: Random) -> Scenario:
         good_for_ms=random.choice((0, 0, 3_000, 8_000, 12_000)),
         boot_fails=random.random() < 0.03,
         smoke_fails=random.random() < 0.03,
+        database=random.random() < 0.5,
+        migration_fails=random.random() < 0.05,
         requests_per_s=random.choice((0, 30, 100, 100, 300, 300)),
         drain_ms=random.choice((0, 100, 1_000, 3_000, 12_000)),
         boot_ms=random.choice((300, 1_000)),

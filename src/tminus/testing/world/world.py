@@ -11,8 +11,11 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.database import Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import Limit, Metric, Trigger
-from tminus.domain.plan.plan import Lease, Plan, Run, Shift, Source, Stay
+from tminus.domain.plan.plan import Lease, OneOff, Plan, Run, Shift, Source, Stay
+from tminus.domain.plan.secret import SecretRef, SecretSource
+from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.report.loss import LaneCount, MeterReading
 from tminus.engine.drive import ClaimLostError, Driver, Tick
 from tminus.engine.ports import Ports
@@ -32,27 +35,46 @@ LAUNCH = "w"
 STABLE, CANDIDATE = Slot.BLUE, Slot.GREEN
 OLD, NEW = "sha256:old", "sha256:new"
 FEWEST_REQUESTS = 20
+DECLINING_SHARE = 0.02
+"""Candidates that fail so seldom decline payments instead, which only the database's question shows."""
 
 END_BOUND_MS = 400_000
 """A launch of this plan has ended so long after the last fault: every phase's deadline, a hold's expiry
 and the retries of whatever was being done, added up and doubled."""
 
 
-def sim_plan() -> Plan:
+def sim_database() -> Database:
+    """A database with everything a plan can say of one."""
+    return Database(
+        SecretRef(SecretSource.ENV, "DATABASE_URL"),
+        migrations=Migrations(expand=("expand",), contract=("contract",), deadline_ms=20_000),
+        integrity=(Integrity("sums", "select 1", "1"),),
+        questions=(Question("declined", "select 0, 100"),),
+    )
+
+
+def sim_plan(*, database: bool = False) -> Plan:
     """A plan whose phases take seconds."""
+    declined = Limit("declined", Metric.QUESTION, 100_000, question="declined")
     rate = Limit("error rate", Metric.ERROR_RATE, 10_000, window_ms=3_000, min_requests=FEWEST_REQUESTS)
     slow = Limit("p95", Metric.LATENCY_P95, 500, window_ms=3_000, min_requests=FEWEST_REQUESTS)
     return Plan(
         service="sim",
         version="2.0.0",
         source=Source(".", "v2.0.0"),
-        run=Run(("serve",), instances=INSTANCES, boot_deadline_ms=10_000),
+        run=Run(
+            ("serve",),
+            instances=INSTANCES,
+            boot_deadline_ms=10_000,
+            one_offs=(OneOff("seed", ("seed",)),) if database else (),
+        ),
+        database=sim_database() if database else None,
         shift=Shift(step_min_ms=1_000, step_deadline_ms=15_000),
         lease=Lease(1_000, 30_000),
         verify=Stay(2_000, 1_000),
         bake=Stay(6_000, 2_000),
         watch=Stay(1_000, 1_000),
-        triggers=(Trigger(rate), Trigger(slow)),
+        triggers=(Trigger(rate), Trigger(slow), *((Trigger(declined),) if database else ())),
         targets=(rate, slow),
         drain_deadline_ms=5_000,
         hold_expiry_ms=20_000,
@@ -87,7 +109,7 @@ class World:
         """Sets the stage: a stable slot that serves, or nothing."""
         self.random = Random(seed)  # noqa: S311 - simulation, not secrecy
         self.scenario = scenario
-        self.plan = sim_plan()
+        self.plan = sim_plan(database=scenario.database)
         self.physics = Physics(
             drain_ms=scenario.drain_ms,
             requests_per_s=scenario.requests_per_s,
@@ -102,7 +124,7 @@ class World:
         self.faults = Faults(self.random, scenario, self.clock.now_ms, self.clock.wait_ms, self._freeze)
         self.faults.crash_at = crash_at
         self.journal = MemoryJournal()
-        self.jobs = FakeJobs(self.clock.now_ms, self._answer)
+        self.jobs = FakeJobs(self.clock.now_ms, self._answer, progress=self._progress)
         self.driver: Driver | None = None
         self.ports = self._ports()
         self.ticks = 0
@@ -262,11 +284,21 @@ class World:
 
     def _answer(self, work: str, arguments: Json) -> Json:
         del arguments
-        if work == "build":
+        if work in ("build", "verify-artifact"):
             return {"digest": NEW}
+        if work == "migrate" and self.scenario.migration_fails:
+            raise ProblemError(Problem("migration-failed", "the command failed"))
+        if work == "backup":
+            return {"path": "backup"}
         if work == "meter":
             return to_json(MeterReading(START_MS, self.clock.now_ms(), LaneCount(sent=100, answered=100)))
-        return {"passed": not self.scenario.smoke_fails, "targets": []}
+        return {"passed": work != "smoke" or not self.scenario.smoke_fails, "targets": []}
+
+    def _progress(self, work: str) -> Json:
+        if work != "sampler":
+            return None
+        declined = 30 if self.scenario.error_share == DECLINING_SHARE else 0
+        return {"answers": {"declined": [[self.clock.now_ms(), declined, 100]]}}
 
     def _boot_ms(self, digest: str) -> int:
         if digest == NEW and self.scenario.boot_fails:

@@ -1,8 +1,10 @@
 """The decision: orders, protection, progress, then the commands that bring the world to the phase."""
 
+from collections.abc import Iterator
+
 from tminus.domain.launch.command import Command, CommitRoute, RenewLease, StartJob, WriteRoute
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
-from tminus.domain.launch.reading import Distrust
+from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
 from tminus.engine.decide.launch.effort import is_due, keyed
@@ -11,9 +13,16 @@ from tminus.engine.decide.launch.orders import take_orders
 from tminus.engine.decide.launch.progress import go_forward, note_readings
 from tminus.engine.decide.launch.protection import protect, trial_route
 from tminus.engine.decide.launch.staging import is_running_job, needs_meter, staging_need
+from tminus.engine.decide.launch.tasks import countdown_tasks, next_task, task_due_ms
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on, rest_on, with_epoch
 from tminus.engine.decide.launch.waiting import waiting
-from tminus.engine.decide.launch.work import CRITICAL_PATHS, build_job, critical_paths_job, meter_job
+from tminus.engine.decide.launch.work import (
+    CRITICAL_PATHS,
+    INTEGRITY,
+    critical_paths_job,
+    integrity_job,
+    meter_job,
+)
 from tminus.engine.decide.step import Keyed, Observation, Step
 
 
@@ -54,7 +63,9 @@ def _commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     if state.phase in BEFORE_TRAFFIC and state.hold is not None:
         return []
     if state.phase is Phase.COUNTDOWN:
-        return [] if state.artifact is not None else [keyed(state, build_job(state))]
+        task = next_task(state, countdown_tasks(state))
+        due = task is not None and seen.now_ms >= task_due_ms(state, task)
+        return [keyed(state, task.job)] if task is not None and due else []
     if state.phase is Phase.STAGING:
         need = staging_need(state, seen)
         return [] if need is None or need.command is None else [need.command]
@@ -83,23 +94,31 @@ def _trial_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     reading = seen.route_reading
     if reading is None:
         return []
-    commands: list[Command] = []
+    route = _route_command(state, reading)
+    routes = [] if route is None else [keyed(state, route, f"{state.generation}-{state.step}")]
+    return [*routes, *(keyed(state, job) for job in _trial_jobs(state, seen))]
+
+
+def _route_command(state: LaunchState, reading: RouterReading) -> Command | None:
     if state.phase is Phase.PROMOTING:
-        if state.hold is None:
-            commands.append(CommitRoute(rest_on(state, state.candidate)))
-    elif state.stable is None:
-        if not is_at_rest_on(reading, state.candidate) or reading.committed.live is not state.candidate:
-            commands.append(CommitRoute(trial_route(state)))
-    elif not state.confirmed and not reading.route.same_decision(trial_route(state)):
-        commands.append(WriteRoute(trial_route(state)))
+        return None if state.hold is not None else CommitRoute(rest_on(state, state.candidate))
+    trial = trial_route(state)
+    if state.stable is None:
+        settled = is_at_rest_on(reading, state.candidate) and reading.committed.live is state.candidate
+        return None if settled else CommitRoute(trial)
+    return None if state.confirmed or reading.route.same_decision(trial) else WriteRoute(trial)
+
+
+def _trial_jobs(state: LaunchState, seen: Observation) -> Iterator[StartJob]:
     if state.stable is None and state.confirmed and needs_meter(state, seen):
-        commands.append(meter_job(state))
-    if state.phase is Phase.VERIFYING and CRITICAL_PATHS not in state.jobs:
-        commands.append(critical_paths_job(state))
-    return [
-        keyed(state, command, "" if isinstance(command, StartJob) else f"{state.generation}-{state.step}")
-        for command in commands
-    ]
+        yield meter_job(state)
+    if state.phase is not Phase.VERIFYING:
+        return
+    if CRITICAL_PATHS not in state.jobs:
+        yield critical_paths_job(state)
+    database = state.plan.database
+    if database is not None and database.integrity and INTEGRITY not in state.jobs:
+        yield integrity_job(database)
 
 
 def _renewals(state: LaunchState, seen: Observation) -> tuple[Command, ...]:
@@ -119,7 +138,7 @@ def _renewals(state: LaunchState, seen: Observation) -> tuple[Command, ...]:
 def _next_ms(state: LaunchState, now_ms: int) -> int:
     if state.phase in TERMINAL:
         return REST_TICK_MS
-    if state.phase is Phase.COUNTDOWN and state.artifact is not None:
+    if state.phase is Phase.COUNTDOWN and next_task(state, countdown_tasks(state)) is None:
         return REST_TICK_MS if state.t0_ms is None else max(1, min(REST_TICK_MS, state.t0_ms - now_ms))
     if state.phase is Phase.WATCHING and (state.retired or state.stable is None):
         return REST_TICK_MS

@@ -1,6 +1,6 @@
 """Taking a slot away for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tminus.domain.codec import DecodeError
 from tminus.domain.launch import event as ev
@@ -9,6 +9,7 @@ from tminus.domain.launch.command import (
     CommitRoute,
     CutSlot,
     ExpelSlot,
+    StartSlot,
     StopJob,
     StopSlot,
     WriteRoute,
@@ -20,9 +21,10 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.report.loss import loss_of, read_meter
 from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
+from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on, rest_on
-from tminus.engine.decide.launch.work import METER
+from tminus.engine.decide.launch.work import METER, SAMPLER
 from tminus.engine.decide.step import Keyed, Observation
 
 
@@ -89,12 +91,27 @@ def drain_deadline_ms(state: LaunchState) -> int:
     return max((state.plan.drain_deadline_ms, *(entry.drain_ms for entry in state.plan.route_classes)))
 
 
+def _return_of_stable(state: LaunchState, seen: Observation) -> Iterator[Keyed]:
+    """Starts a stable slot that was retired, probes it, and only then lets the router send it requests."""
+    reading = seen.route_reading
+    if reading is None or state.stable is None or state.stable in reading.admitted:
+        return
+    stable = seen.slot(state.stable)
+    if stable is None:
+        return
+    # A driver that was killed half way through the start left a slot that runs less than it should.
+    halfway = stable.digest == state.stable_digest and len(stable.instances) < stable.expected
+    gone = stable.digest is None and stable.down
+    if (gone or halfway) and state.stable_digest is not None and state.stable_run:
+        yield keyed(state, StartSlot(state.stable, state.stable_digest))
+    elif stable.up:
+        yield keyed(state, AdmitSlot(state.stable))
+
+
 def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     """Brings the stable slot back into its place and removes the candidate."""
-    commands: list[Keyed] = []
+    commands: list[Keyed] = list(_return_of_stable(state, seen))
     reading = seen.route_reading
-    if reading is not None and state.stable is not None and state.stable not in reading.admitted:
-        commands.append(keyed(state, AdmitSlot(state.stable)))
     at_rest = reading is not None and is_at_rest_on(reading, state.stable)
     if reading is not None and at_rest and reading.committed.live is not state.stable:
         commands.append(keyed(state, CommitRoute(rest_on(state, state.stable))))
@@ -121,6 +138,13 @@ def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
         serving = seen.slot(state.candidate)
         if reading is not None and serving is not None and serving.up and reading.up.get(state.candidate, 0):
             commands.extend(removal(state, seen, state.stable, state.candidate))
+    contract = contract_job(state)
+    if contract is not None:
+        commands.append(keyed(state, contract))
+    sampler = seen.jobs.get(SAMPLER)
+    watched = seen.now_ms >= state.watch_ends_ms
+    if watched and sampler is not None and sampler.phase is JobPhase.RUNNING:
+        commands.append(keyed(state, StopJob(SAMPLER)))
     meter = seen.jobs.get(METER)
     if (state.retired or state.stable is None) and meter is not None and meter.phase is JobPhase.RUNNING:
         commands.append(keyed(state, StopJob(METER)))

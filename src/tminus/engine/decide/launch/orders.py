@@ -4,6 +4,8 @@ import re
 
 from tminus.domain.launch.event import HoldReleased, OrderRefused, OrderTaken, Slipped
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.domain.launch.state import CONTRACT
+from tminus.engine.decide.launch.contract import contract_command, contract_failed
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
 
@@ -85,13 +87,15 @@ def _rollback(turn: Turn, order: Order) -> None:
         _refuse(turn, order, "launch-ending", f"the launch is {state.phase.value} already")
     elif state.stable is None:
         _refuse(turn, order, "no-stable", "a first launch that was promoted has nothing to go back to")
-    elif state.stable_going:
-        _refuse(
-            turn,
-            order,
-            "stable-retired",
-            f"{state.stable.value} was retired; launch the earlier version instead",
+    elif state.contracts:
+        why = (
+            "the contract migration has run or is running, and the earlier version cannot live with its "
+            "result; fix forward with a new launch, or restore the backup"
         )
+        _refuse(turn, order, "past-no-return", why)
+    elif state.stable_going and state.stable_run is None:
+        why = f"{state.stable.value} was adopted and has been let go; tminus cannot start it again"
+        _refuse(turn, order, "stable-let-go", why)
     else:
         turn.enter(Phase.ROLLING_BACK, _taken(turn, order))
 
@@ -101,6 +105,19 @@ def _withdraw(turn: Turn, order: Order) -> None:
         _refuse(turn, order, "has-stable", "only a first launch is withdrawn; use `tminus rollback`")
         return
     _rollback(turn, order)
+
+
+def _contract(turn: Turn, order: Order) -> None:
+    state = turn.state
+    if not contract_command(state):
+        _refuse(turn, order, "no-contract", "the plan has no contract migration")
+    elif state.phase is not Phase.WATCHING or (state.stable is not None and not state.retired):
+        why = "contract comes after the stable slot was retired; until then rollback needs the old schema"
+        _refuse(turn, order, "too-early", why)
+    elif state.contracts and not contract_failed(state):
+        _refuse(turn, order, "contract-ordered", "the contract migration was ordered already")
+    else:
+        _taken(turn, order)
 
 
 def _unknown(turn: Turn, order: Order) -> None:
@@ -115,6 +132,7 @@ _VERBS = {
     "abort": _abort,
     "rollback": _rollback,
     "withdraw": _withdraw,
+    CONTRACT: _contract,
 }
 
 VERBS = frozenset(_VERBS)

@@ -1,13 +1,14 @@
 """How a launch goes forward: from phase to phase, on evidence, each wait with a deadline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase, JobReading
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import ADOPTION_EVIDENCE
-from tminus.domain.plan.plan import OnInconclusive, Stay
+from tminus.domain.plan.plan import OnInconclusive, Plan, Stay
 from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.engine.decide.launch.bounds import (
     CONFIRM_DEADLINE_MS,
@@ -15,12 +16,21 @@ from tminus.engine.decide.launch.bounds import (
     SMOKE_DEADLINE_MS,
     STAGING_SLACK_MS,
 )
-from tminus.engine.decide.launch.effort import given_up
+from tminus.engine.decide.launch.contract import contract_job
+from tminus.engine.decide.launch.effort import given_up, keyed
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
 from tminus.engine.decide.launch.protection import trial_route
-from tminus.engine.decide.launch.staging import staging_need
+from tminus.engine.decide.launch.staging import router_differs, staging_need
+from tminus.engine.decide.launch.tasks import (
+    Task,
+    countdown_tasks,
+    failed_task,
+    next_task,
+    staging_tasks,
+    task_due_ms,
+)
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on
-from tminus.engine.decide.launch.work import BUILD, CRITICAL_PATHS, SMOKE
+from tminus.engine.decide.launch.work import BUILD, CRITICAL_PATHS, INTEGRITY, SMOKE, WARM, failure_of
 
 
 def note_readings(turn: Turn) -> None:
@@ -81,34 +91,57 @@ def _give_up(turn: Turn) -> None:
 
 def _countdown(turn: Turn) -> None:
     state = turn.state
-    if _job_failed(turn, BUILD, "the build failed"):
+    if _task_failed(turn, countdown_tasks(state)):
         return
     window = state.plan.window
     if window is not None and turn.now_ms >= window.closes_ms:
         turn.take_back("the deployment window closed before the launch could begin")
         return
-    if state.artifact is None:
-        if turn.elapsed_ms > state.plan.build.deadline_ms + STAGING_SLACK_MS:
-            turn.take_back("the artifact was not built in time")
+    task = next_task(state, countdown_tasks(state))
+    if task is not None:
+        if turn.now_ms >= task_deadline_ms(state, task, turn.now_ms):
+            turn.take_back(f"gave up waiting for {task.what}")
         return
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
     if turn.now_ms >= opens_ms:
         turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
 
 
+def task_deadline_ms(state: LaunchState, task: Task, turn_ms: int) -> int:
+    """When a task of the countdown that has not ended is given up, counted from when it was begun."""
+    begun = [
+        attempt.last_ms
+        for attempt in state.commands.values()
+        if isinstance(attempt.command, StartJob) and attempt.command.key == task.job.key
+    ]
+    since_ms = begun[0] if begun else max(turn_ms, task_due_ms(state, task))
+    return since_ms + task.job.deadline_ms + STAGING_SLACK_MS
+
+
 def staging_deadline_ms(turn: Turn) -> int:
     """When staging that has not come about is taken back."""
     plan = turn.state.plan
-    return turn.state.entered_ms + plan.run.boot_deadline_ms + SMOKE_DEADLINE_MS + STAGING_SLACK_MS
+    tasks_ms = sum(task.job.deadline_ms for task in staging_tasks(turn.state, turn.observation))
+    warming_ms = plan.warming.deadline_ms if plan.warming.paths else 0
+    own_ms = plan.run.boot_deadline_ms + SMOKE_DEADLINE_MS + STAGING_SLACK_MS
+    return turn.state.entered_ms + tasks_ms + warming_ms + own_ms
 
 
 def _staging(turn: Turn) -> None:
-    if _job_failed(turn, SMOKE, "the smoke suite failed on the candidate"):
+    tasks = staging_tasks(state := turn.state, turn.observation)
+    if _task_failed(turn, tasks) or _job_failed(turn, SMOKE, "the smoke suite failed on the candidate"):
+        return
+    if _job_failed(turn, WARM, "the caches could not be warmed"):
+        return
+    reading = turn.observation.route_reading
+    differs = "" if reading is None else router_differs(state, reading)
+    if differs:
+        turn.take_back(differs)
         return
     need = staging_need(turn.state, turn.observation)
     if need is None:
         turn.enter(Phase.CUTOVER, "the candidate is up, smoke-tested and known to the router")
-        turn.record(ev.StepTaken(0, turn.state.steps_bp[0]))
+        turn.record(ev.StepTaken(0, state.steps_bp[0]))
     elif _boot_overdue(turn) or turn.now_ms >= staging_deadline_ms(turn):
         turn.take_back(f"gave up waiting for {need.what}")
 
@@ -180,6 +213,12 @@ def _take_reading(turn: Turn, stay: Stay) -> None:
         turn.record(reading)
 
 
+def verification_keys(plan: Plan) -> tuple[str, ...]:
+    """Jobs that must have passed before a launch counts as verified."""
+    checks_database = plan.database is not None and plan.database.integrity
+    return (CRITICAL_PATHS, INTEGRITY) if checks_database else (CRITICAL_PATHS,)
+
+
 def verified_by_ms(state: LaunchState) -> int:
     """When verification that lacks its evidence is decided by the plan's `on_inconclusive`."""
     plan = state.plan
@@ -201,10 +240,12 @@ def promoted_by_ms(state: LaunchState) -> int:
 def _verifying(turn: Turn) -> None:
     if _job_failed(turn, CRITICAL_PATHS, "a critical path failed through the router"):
         return
+    if _job_failed(turn, INTEGRITY, "the database is not what it should be"):
+        return
     plan = turn.state.plan
     _take_reading(turn, plan.verify)
     verdict = turn.observation.judged.on_target
-    walked = CRITICAL_PATHS in turn.state.jobs
+    walked = all(key in turn.state.jobs for key in verification_keys(plan))
     if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
         evidence = f"; {ADOPTION_EVIDENCE}" if plan.adopt else ""
         turn.record(ev.VerdictReached("verification", verdict.outcome, f"{verdict.why}{evidence}"))
@@ -249,9 +290,18 @@ def _watching(turn: Turn) -> None:
             turn.record(ev.SlotRetired(state.stable))
     measure_loss(turn)
     retired = turn.state.retired or state.stable is None
-    if turn.elapsed_ms >= state.plan.watch.for_ms and retired and turn.state.loss is not None:
+    idle = not any(job.phase is JobPhase.RUNNING for job in turn.observation.jobs.values())
+    over = turn.now_ms >= state.watch_ends_ms and turn.observation.jobs_read and not _contract_awaits(turn)
+    if over and retired and turn.state.loss is not None and idle:
         turn.enter(Phase.CLOSED, "the watch is over")
         turn.record(ev.LaunchEnded("promoted", f"{state.plan.version} serves from {state.candidate.value}"))
+
+
+def _contract_awaits(turn: Turn) -> bool:
+    """Whether a contract migration was ordered that has not begun; one that is refused is owed instead."""
+    job = contract_job(turn.state)
+    attempt = None if job is None else turn.state.commands.get(keyed(turn.state, job).key)
+    return job is not None and (attempt is None or not attempt.refused)
 
 
 def _end(turn: Turn) -> None:
@@ -276,36 +326,18 @@ def _end(turn: Turn) -> None:
 def _job_failed(turn: Turn, key: str, what: str) -> bool:
     """Takes the launch back where the job has ended and did not succeed."""
     ended = turn.state.jobs.get(key)
-    why = "" if ended is None else _failure(ended)
+    why = "" if ended is None else failure_of(ended)
     if why:
         turn.take_back(f"{what}: {why}")
     return bool(why)
 
 
-def _failure(ended: ev.JobEnded) -> str:
-    if ended.phase is not JobPhase.DONE:
-        return f"{ended.why} [{ended.code}]"
-    if ended.key == BUILD:
-        return ""
-    result = ended.result if isinstance(ended.result, dict) else {}
-    if result.get("passed") is True:
-        return ""
-    # A suite that says neither has not passed: missing evidence is no good news.
-    return (
-        _first_failure(result) if result.get("passed") is False else "its result does not say that it passed"
-    )
-
-
-def _first_failure(result: Mapping[str, object]) -> str:
-    for target in _objects(result.get("targets")):
-        for answer in _objects(target.get("answers")):
-            if not answer.get("passed"):
-                return f"{answer.get('name')} at {target.get('target')}: {answer.get('why')}"
-    return "no answer passed"
-
-
-def _objects(value: object) -> list[Mapping[str, object]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+def _task_failed(turn: Turn, tasks: Iterator[Task]) -> bool:
+    failed = failed_task(turn.state, tasks)
+    if failed is not None:
+        task, why = failed
+        turn.take_back(f"{task.failure}: {why}")
+    return failed is not None
 
 
 _FORWARD = {

@@ -7,8 +7,18 @@ from tminus.domain.launch.reading import RouterReading, SlotReading
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import METER_LEAD_MS
 from tminus.engine.decide.launch.effort import keyed
+from tminus.engine.decide.launch.tasks import next_task, staging_tasks
 from tminus.engine.decide.launch.turn import is_at_rest_on, rest_on
-from tminus.engine.decide.launch.work import METER, SMOKE, meter_job, smoke_job
+from tminus.engine.decide.launch.work import (
+    METER,
+    SAMPLER,
+    SMOKE,
+    WARM,
+    meter_job,
+    sampler_job,
+    smoke_job,
+    warm_job,
+)
 from tminus.engine.decide.step import Keyed, Observation
 
 
@@ -32,11 +42,27 @@ def staging_need(state: LaunchState, seen: Observation) -> Need | None:
         return Need("the runtime to answer")
     return (
         _stable_need(state, seen, reading)
+        or _task_need(state, seen)
         or _candidate_need(state, candidate)
+        or _warm_need(state, candidate)
         or _smoke_need(state, candidate)
         or _router_need(state, candidate, reading)
+        or _sampler_need(state, seen)
         or _meter_need(state, seen)
     )
+
+
+def router_differs(state: LaunchState, reading: RouterReading) -> str:
+    """Why the router cannot be the one that this journal has launched with, empty when it can.
+
+    A router that serves a slot of which the journal knows nothing belongs to a journal that was lost or
+    left; to put it right would take traffic from whatever serves.
+    """
+    live = reading.route.live
+    if live is None or live is state.stable:
+        return ""
+    knows = "no launch that serves" if state.stable is None else f"{state.stable.value} as the stable slot"
+    return f"the router serves {live.value}, and this journal knows {knows}: restore the journal, or adopt"
 
 
 def _stable_need(state: LaunchState, seen: Observation, reading: RouterReading) -> Need | None:
@@ -50,6 +76,24 @@ def _stable_need(state: LaunchState, seen: Observation, reading: RouterReading) 
     if reading.up.get(state.stable, 0) < stable.expected:
         return Need(f"the router to see all of {state.stable.value} up")
     return None
+
+
+def _task_need(state: LaunchState, seen: Observation) -> Need | None:
+    task = next_task(state, staging_tasks(state, seen))
+    return None if task is None else Need(task.what, keyed(state, task.job))
+
+
+def _warm_need(state: LaunchState, candidate: SlotReading) -> Need | None:
+    if not state.plan.warming.paths or WARM in state.jobs:
+        return None
+    return Need("warm caches", keyed(state, warm_job(state.plan, candidate)))
+
+
+def _sampler_need(state: LaunchState, seen: Observation) -> Need | None:
+    database = state.plan.database
+    if database is None or SAMPLER in seen.jobs or SAMPLER in state.jobs:
+        return None
+    return Need("the database's sampler", keyed(state, sampler_job(state, database)))
 
 
 def _candidate_need(state: LaunchState, candidate: SlotReading) -> Need | None:

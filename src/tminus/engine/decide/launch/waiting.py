@@ -2,7 +2,7 @@
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState
-from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS, STAGING_SLACK_MS
+from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
 from tminus.engine.decide.launch.progress import (
     baked_by_ms,
@@ -10,9 +10,11 @@ from tminus.engine.decide.launch.progress import (
     promoted_by_ms,
     staging_deadline_ms,
     stepped_by_ms,
+    task_deadline_ms,
     verified_by_ms,
 )
 from tminus.engine.decide.launch.staging import staging_need
+from tminus.engine.decide.launch.tasks import countdown_tasks, next_task, task_due_ms
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
 from tminus.engine.decide.launch.work import CRITICAL_PATHS
 from tminus.engine.decide.step import Waiting
@@ -45,9 +47,24 @@ def waiting(turn: Turn) -> Waiting:
 
 def _countdown(turn: Turn) -> Waiting:
     state = turn.state
-    if state.artifact is None:
-        deadline_ms = state.entered_ms + state.plan.build.deadline_ms + STAGING_SLACK_MS
-        return Waiting("the build", state.entered_ms, deadline_ms, "scrub")
+    task = next_task(state, countdown_tasks(state))
+    if task is not None:
+        due_ms = task_due_ms(state, task)
+        if turn.now_ms < due_ms:
+            return Waiting(
+                f"the time for {task.what}",
+                state.entered_ms,
+                due_ms,
+                f"{task.what} begins",
+                "tminus slip, or tminus scrub",
+            )
+        return Waiting(
+            task.what,
+            max(due_ms, state.entered_ms),
+            task_deadline_ms(state, task, turn.now_ms),
+            "scrub",
+            "tminus scrub",
+        )
     window = state.plan.window
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
     return Waiting(
@@ -133,7 +150,7 @@ def _watching(turn: Turn) -> Waiting:
     return Waiting(
         "the watch to end",
         state.entered_ms,
-        max(turn.now_ms, state.entered_ms + state.plan.watch.for_ms),
+        max(turn.now_ms, state.watch_ends_ms),
         "the launch is closed",
     )
 

@@ -1,14 +1,35 @@
 """The jobs a launch needs, built as values: what each is called and what it is told."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tminus.domain.canonical import Json
 from tminus.domain.codec import to_json
 from tminus.domain.launch.command import StartJob
-from tminus.domain.launch.reading import SlotReading
+from tminus.domain.launch.event import JobEnded
+from tminus.domain.launch.job import SUITES
+from tminus.domain.launch.reading import JobPhase, SlotReading
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.database import Database
+from tminus.domain.plan.plan import OneOff, Plan
 from tminus.domain.plan.request import Request
-from tminus.engine.decide.launch.bounds import METER_DEADLINE_MS, SMOKE_DEADLINE_MS
+from tminus.engine.decide.launch.bounds import (
+    METER_DEADLINE_MS,
+    SAMPLER_DEADLINE_MS,
+    SHORT_DEADLINE_MS,
+    SMOKE_DEADLINE_MS,
+)
 
+ARTIFACT = "verify-artifact"
+BACKUP = "backup"
+RESTORE = "restore-test"
+OWED = "owed-contract"
+EXPAND = "expand"
+STABLE_SMOKE = "smoke-stable"
+RESOURCES = "resources"
+WARM = "warm"
+INTEGRITY = "integrity"
+SAMPLER = "sampler"
 BUILD = "build"
 SMOKE = "smoke"
 CRITICAL_PATHS = "critical-paths"
@@ -55,10 +76,165 @@ def meter_job(state: LaunchState) -> StartJob:
 
 def smoke_requests(plan: Plan) -> tuple[Request, ...]:
     """The plan's smoke suite, else its critical paths, else the health path."""
-    health = Request(f"GET {plan.run.health_path}", "GET", plan.run.health_path)
-    return plan.smoke or plan.critical_paths or (health,)
+    return plan.smoke or plan.critical_paths or (_health(plan),)
+
+
+def _health(plan: Plan) -> Request:
+    return Request(f"GET {plan.run.health_path}", "GET", plan.run.health_path)
 
 
 def _suite(key: str, requests: tuple[Request, ...], targets: list[str]) -> StartJob:
     arguments: Json = {"requests": to_json(requests), "targets": to_json(targets)}
     return StartJob(key, "smoke", arguments, SMOKE_DEADLINE_MS)
+
+
+def artifact_job(state: LaunchState) -> StartJob:
+    """Hashes the artifact again: what starts must be what was built."""
+    return StartJob(ARTIFACT, "verify-artifact", {"artifact": state.artifact}, SHORT_DEADLINE_MS)
+
+
+def resources_job(plan: Plan) -> StartJob:
+    """Asks the machine what it has left."""
+    wanted: Json = {
+        "disk_free_ppm": plan.resources.disk_free_ppm,
+        "memory_free_ppm": plan.resources.memory_free_ppm,
+    }
+    return StartJob(RESOURCES, "resources", wanted, SHORT_DEADLINE_MS)
+
+
+def warm_job(plan: Plan, candidate: SlotReading) -> StartJob:
+    """Fetches what users will ask for first, through the edge where the plan names one."""
+    own = [f"http://{instance.address}" for instance in candidate.instances]
+    targets = own if plan.warming.edge is None else [plan.warming.edge]
+    arguments: Json = {
+        "paths": list(plan.warming.paths),
+        "targets": to_json(targets),
+        "deadline_ms": plan.warming.deadline_ms,
+    }
+    return StartJob(WARM, "warm", arguments, plan.warming.deadline_ms + SHORT_DEADLINE_MS)
+
+
+def stable_smoke_job(state: LaunchState, stable: SlotReading) -> StartJob:
+    """Sends the stable release its own smoke suite: it must live with the expanded schema."""
+    targets = [f"http://{instance.address}" for instance in stable.instances]
+    return _suite(STABLE_SMOKE, state.stable_smoke or (_health(state.plan),), targets)
+
+
+def backup_job(database: Database) -> StartJob:
+    """Takes a backup."""
+    return StartJob(BACKUP, "backup", {"secrets": _database_secret(database)}, database.backups.deadline_ms)
+
+
+def restore_job(state: LaunchState, database: Database) -> StartJob:
+    """Restores the backup of this launch into a scratch database and compares."""
+    arguments: Json = {
+        "path": state.jobs[BACKUP].result["path"],
+        "secrets": _database_secret(database),
+    }
+    return StartJob(RESTORE, "restore-test", arguments, database.backups.deadline_ms)
+
+
+def migrate_job(
+    state: LaunchState, database: Database, key: str, command: tuple[str, ...], digest: str
+) -> StartJob:
+    """Runs a migration command in the artifact of `digest`."""
+    arguments: Json = {
+        "command": list(command),
+        "artifact": digest,
+        "environment": dict(state.plan.run.environment),
+        "secrets": {**_run_secrets(state.plan), **_database_secret(database)},
+        "lock_timeout_ms": database.migrations.lock_timeout_ms,
+        "deadline_ms": database.migrations.deadline_ms,
+    }
+    deadline_ms = database.migrations.deadline_ms + SHORT_DEADLINE_MS
+    return StartJob(key, "migrate", arguments, deadline_ms)
+
+
+def one_off_job(state: LaunchState, one_off: OneOff) -> StartJob:
+    """Runs a command once in the candidate's artifact."""
+    secrets = _run_secrets(state.plan)
+    if state.plan.database is not None:
+        secrets = {**_database_secret(state.plan.database), **secrets}
+    arguments: Json = {
+        "command": list(one_off.command),
+        "artifact": state.artifact,
+        "environment": dict(state.plan.run.environment),
+        "secrets": to_json(secrets),
+        "deadline_ms": one_off.deadline_ms,
+    }
+    deadline_ms = one_off.deadline_ms + SHORT_DEADLINE_MS
+    return StartJob(one_off_key(one_off), "command", arguments, deadline_ms)
+
+
+def one_off_key(one_off: OneOff) -> str:
+    """The key of a one-off command's job."""
+    return f"one-off-{one_off.name}"
+
+
+def integrity_job(database: Database) -> StartJob:
+    """Runs the integrity queries."""
+    arguments: Json = {"checks": to_json(database.integrity), "secrets": _database_secret(database)}
+    return StartJob(INTEGRITY, "integrity", arguments, SHORT_DEADLINE_MS)
+
+
+def sampler_job(state: LaunchState, database: Database) -> StartJob:
+    """Asks the plan's questions until it is stopped."""
+    values = {"version": state.plan.version, "slot": state.candidate.value}
+    questions = [
+        {
+            "name": question.name,
+            "sql": _filled(question.sql, values),
+            "every_ms": question.every_ms,
+            "limit_ms": question.limit_ms,
+        }
+        for question in database.questions
+    ]
+    arguments: Json = {
+        "questions": to_json(questions),
+        "database": True,
+        "secrets": _database_secret(database),
+    }
+    return StartJob(SAMPLER, "sampler", arguments, SAMPLER_DEADLINE_MS)
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+def _database_secret(database: Database) -> dict[str, Json]:
+    return {"DATABASE_URL": database.url.text()}
+
+
+def _run_secrets(plan: Plan) -> dict[str, Json]:
+    return {name: ref.text() for name, ref in plan.run.secrets}
+
+
+def failure_of(ended: JobEnded) -> str:
+    """Why an ended job is a failure, empty when it is none."""
+    if ended.phase is not JobPhase.DONE:
+        return f"{ended.why} [{ended.code}]"
+    if ended.key not in SUITES:
+        return ""
+    result = ended.result if isinstance(ended.result, dict) else {}
+    if result.get("passed") is True:
+        return ""
+    # A suite that says neither has not passed: missing evidence is no good news.
+    return (
+        _first_failure(result) if result.get("passed") is False else "its result does not say that it passed"
+    )
+
+
+def _first_failure(result: Mapping[str, Any]) -> str:
+    for target in _objects(result.get("targets", [result])):
+        for answer in _objects(target.get("answers")):
+            if not answer.get("passed"):
+                where = f" at {target['target']}" if "target" in target else ""
+                return f"{answer.get('name')}{where}: {answer.get('why')}"
+    differences = result.get("differences")
+    return str(differences[0]) if isinstance(differences, list) and differences else "no answer passed"
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

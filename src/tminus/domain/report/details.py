@@ -1,0 +1,50 @@
+"""What a job's own answer adds to its line in the log."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tminus.domain.report.log_line import Mark
+from tminus.domain.report.said import Said
+
+_MEBIBYTE = 1024 * 1024
+
+
+def details(key: str, result: Mapping[str, Any]) -> Iterator[Said]:
+    """Lines below the job's own, none where it has nothing to add."""
+    tell = _DETAILS.get(key.rstrip("-0123456789"))
+    if tell is not None:
+        for text in tell(result):
+            yield Said(2, Mark.NONE, text)
+
+
+def _build(result: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Artifact {result.get('digest', 'unknown')}"
+
+
+def _backup(result: Mapping[str, Any]) -> Iterator[str]:
+    size = int(result.get("size_bytes", 0)) / _MEBIBYTE
+    yield f"{size:.1f} MiB, {result.get('digest', 'unknown')}"
+
+
+def _restore(result: Mapping[str, Any]) -> Iterator[str]:
+    tables = result.get("tables", [])
+    rows = sum(int(table.get("rows", 0)) for table in tables)
+    differences = result.get("differences", [])
+    if not differences:
+        yield f"{len(tables)} tables and {rows} rows came back as they were"
+    yield from (str(difference) for difference in differences)
+
+
+def _migration(result: Mapping[str, Any]) -> Iterator[str]:
+    before, after = result.get("before") or "none", result.get("after") or "none"
+    yield f"Schema {before} → {after}"
+
+
+_DETAILS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+    "build": _build,
+    "backup": _backup,
+    "restore-test": _restore,
+    "expand": _migration,
+    "contract": _migration,
+    "owed-contract": _migration,
+}

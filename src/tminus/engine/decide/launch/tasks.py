@@ -1,0 +1,97 @@
+"""What is done once, in order, before a candidate starts: checks, backup, migrations, one-off commands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tminus.domain.launch.command import StartJob
+from tminus.domain.launch.reading import JobPhase
+from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.times import HOUR_MS, MINUTE_MS
+from tminus.engine.decide.launch import work
+from tminus.engine.decide.step import Observation
+
+VERIFY_AHEAD_MS = HOUR_MS
+"""The artifact is hashed again an hour before T-0."""
+
+PREPARE_AHEAD_MS = 30 * MINUTE_MS
+"""Resources are asked for, and the backup is taken and proven, from half an hour before T-0 on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that must have ended well before the launch goes on.
+
+    Attributes:
+        what: as it is called in the log and by `tminus why`.
+        job: starts it.
+        failure: how its failure is told.
+        ahead_ms: how long before T-0 it is due.
+    """
+
+    what: str
+    job: StartJob
+    failure: str
+    ahead_ms: int = 0
+
+
+def countdown_tasks(state: LaunchState) -> Iterator[Task]:
+    """What is due before T-0, in order; each begins when the one before has ended."""
+    plan = state.plan
+    if plan.adopt:
+        return
+    yield Task("the build", work.build_job(state), "the build failed", ahead_ms=1 << 50)
+    yield Task("the artifact's digest", work.artifact_job(state), "the artifact changed", VERIFY_AHEAD_MS)
+    yield Task("resources", work.resources_job(plan), "the machine is short of resources", PREPARE_AHEAD_MS)
+    if plan.database is None or state.stable is None:
+        return  # before a first launch there is nothing that a migration could lose
+    yield Task("the backup", work.backup_job(plan.database), "the backup failed", PREPARE_AHEAD_MS)
+    if work.BACKUP in state.jobs and state.jobs[work.BACKUP].phase is JobPhase.DONE:
+        restore = work.restore_job(state, plan.database)
+        yield Task(
+            "the restore test", restore, "the backup could not be restored as it was", PREPARE_AHEAD_MS
+        )
+
+
+def staging_tasks(state: LaunchState, seen: Observation) -> Iterator[Task]:
+    """What is done at T-0 before the candidate starts, in order."""
+    plan, artifact = state.plan, state.artifact
+    if plan.adopt or artifact is None:
+        return
+    database = plan.database
+    if database is not None and state.owed is not None:
+        owed = work.migrate_job(state, database, work.OWED, state.owed.command, state.owed.digest)
+        yield Task(
+            "the contract migration that was owed", owed, "the contract migration that was owed failed"
+        )
+    if database is not None and database.migrations.expand:
+        expand = work.migrate_job(state, database, work.EXPAND, database.migrations.expand, artifact)
+        yield Task("the expand migration", expand, "the expand migration failed")
+        stable = None if state.stable is None else seen.slot(state.stable)
+        if stable is not None:
+            smoke = work.stable_smoke_job(state, stable)
+            failure = "the stable version does not work on the expanded schema"
+            yield Task("the stable version on the expanded schema", smoke, failure)
+    for one_off in plan.run.one_offs:
+        yield Task(one_off.name, work.one_off_job(state, one_off), f"{one_off.name} failed")
+
+
+def next_task(state: LaunchState, tasks: Iterator[Task]) -> Task | None:
+    """The first task that has not ended."""
+    return next((task for task in tasks if task.job.key not in state.jobs), None)
+
+
+def failed_task(state: LaunchState, tasks: Iterator[Task]) -> tuple[Task, str] | None:
+    """The first task that ended badly, with the reason."""
+    for task in tasks:
+        ended = state.jobs.get(task.job.key)
+        if ended is None:
+            return None
+        why = work.failure_of(ended)
+        if why:
+            return task, why
+    return None
+
+
+def task_due_ms(state: LaunchState, task: Task) -> int:
+    """When a task of the countdown begins; at once where no T-0 is set."""
+    return 0 if state.t0_ms is None else state.t0_ms - task.ahead_ms
