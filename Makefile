@@ -5,13 +5,16 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-dev clean
+.PHONY: help launch launch-paymentapp test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-dev clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 launch: setup-runtime ## Run the example launch
 	@tools/launch.sh
+
+launch-paymentapp: setup-dev ## Launch the payment service with its database, three times
+	@tools/launch-paymentapp.sh
 
 test: setup-dev ## Run every test
 	@tools/system-packages.sh test
