@@ -1,6 +1,8 @@
 """Subprocess jobs: the port's contract, and what only processes can get wrong."""
 
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from tminus.ports.jobs import Jobs, JobSpec
 from tminus.testing.contract.jobs import LONG_MS, JobsContract, JobsHarness
 
 GRACE_MS = 300
+ENDED_LIMIT_S = 10
 NO_REFERENCE = "not a secret reference: write env:NAME, file:PATH or command:LINE, never the value"
 
 
@@ -153,6 +156,17 @@ def test_a_runner_that_hangs_is_killed_by_a_read_after_its_deadline(harness: Sub
     os.kill(pid_of(harness, jobs, "k"), signal.SIGSTOP)
     reading = harness.wait(harness.jobs(), "k", ended)
     assert (reading.phase, reading.code) == (JobPhase.FAILED, "job-deadline")
+
+
+def test_a_job_whose_directory_was_removed_ends(harness: SubprocessHarness) -> None:
+    jobs = harness.jobs()
+    jobs.start_job(JobSpec("k", "patient", None, LONG_MS))
+    process = os.pidfd_open(pid_of(harness, jobs, "k"))
+    try:
+        shutil.rmtree(record_of(harness.root, "k").directory)
+        assert select.select([process], [], [], ENDED_LIMIT_S)[0] == [process]
+    finally:
+        os.close(process)
 
 
 def test_a_recycled_pid_is_not_taken_for_the_job(harness: SubprocessHarness) -> None:

@@ -57,7 +57,9 @@ class _Run:
             worker.join(_LOOK_S)
             self._record.bound_logs()
             overdue = overdue or (worker.is_alive() and time.monotonic() >= self._ends_at)
-            if overdue or self._told or self._record.has("stop.json"):
+            # Whoever removed the job's directory wants nothing of it any more, and cannot say so there.
+            gone = not self._record.directory.is_dir()
+            if overdue or self._told or gone or self._record.has("stop.json"):
                 self._stop.set()
             if self._stop.is_set() and kill_at is None:
                 kill_at = time.monotonic() + self._grace_s
