@@ -193,6 +193,7 @@ def test_the_digest_is_that_of_the_content_and_nothing_else(builder: Builder, tm
     assert content_of(copy).digest == digest
 
 
+@pytest.mark.req("R4")
 @pytest.mark.parametrize(
     "change",
     [
@@ -222,6 +223,7 @@ def test_nothing_of_an_artifact_may_be_written(builder: Builder) -> None:
     assert os.access(path / "run.sh", os.X_OK)
 
 
+@pytest.mark.req("R4")
 def test_the_same_commit_and_command_are_built_once(builder: Builder, tmp_path: Path) -> None:
     command = ("sh", "-c", f"echo ran >> {tmp_path}/runs; date +%s%N > when")
     first = builder.build(*command)
@@ -362,6 +364,7 @@ def test_an_archive_cannot_write_outside(tmp_path: Path, members: list[tuple[str
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.req("R4")
 def test_a_changed_artifact_is_found_and_not_launched(builder: Builder) -> None:
     result = builder.build()
     assert verify_artifact(builder.artifacts, str(result["digest"])).digest == result["digest"]

@@ -19,7 +19,7 @@ from tminus.ports.fault import Refused
 from tminus.testing import postgres
 from tminus.testing.postgres import Postgres
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.req("R5", "R16")]
 
 GATE = "CREATE OR REPLACE FUNCTION gate(v int) RETURNS boolean LANGUAGE sql AS"
 SHUT = f"{GATE} 'SELECT pg_sleep(600) IS NOT NULL'"

@@ -14,7 +14,7 @@ from tminus.domain.launch.reading import JobPhase
 from tminus.testing import postgres
 from tminus.testing.postgres import Postgres
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.req("R6")]
 
 TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 

@@ -167,6 +167,7 @@ def check(name: str, sql: str, expect: str) -> Json:
     return {"name": name, "sql": sql, "expect": expect}
 
 
+@pytest.mark.req("R7")
 def test_integrity_passes_only_when_every_check_does(bench: Bench) -> None:
     good = [
         check("one", "SELECT 1", "1"),
@@ -188,6 +189,7 @@ def test_integrity_passes_only_when_every_check_does(bench: Bench) -> None:
     assert all(answer["duration_ms"] >= 0 for answer in answers)
 
 
+@pytest.mark.req("R7")
 def test_no_integrity_check_is_no_pass(bench: Bench) -> None:
     assert bench.run("i", "integrity", {"checks": []}).code == "no-checks"
 

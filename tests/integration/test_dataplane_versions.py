@@ -44,6 +44,7 @@ def visits(live: Plane, cookies: Sequence[str]) -> list[tuple[str, str]]:
         return list(pool.map(lambda cookie: visit(live.port, cookie), cookies))
 
 
+@pytest.mark.req("R6")
 def test_a_growing_share_moves_nobody_back_and_loses_nothing(live: Plane) -> None:
     cookies = [""] * CLIENTS
     green: set[int] = set()
@@ -118,6 +119,7 @@ def test_files_of_both_versions_are_found_at_half_the_share(live: Plane) -> None
     assert min(c.requests for c in counts) > 300
 
 
+@pytest.mark.req("R6")
 def test_files_are_found_and_nothing_lost_while_traffic_moves(live: Plane) -> None:
     with (
         Load(live.port, rate=150, target=FILES[0], posts=False) as old,

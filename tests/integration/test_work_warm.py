@@ -47,6 +47,7 @@ def run(directory: Path, paths: list[Json], targets: list[Json], deadline_ms: in
     return cast("dict[str, Any]", warm(arguments, directory, threading.Event()))
 
 
+@pytest.mark.req("R5")
 def test_each_path_is_fetched_until_it_answers(site: tuple[str, list[str]], tmp_path: Path) -> None:
     url, visits = site
     result = run(tmp_path, ["/cold", "/moved", "/"], [url])
@@ -70,6 +71,7 @@ def test_a_path_that_never_answers_fails_at_the_deadline(site: tuple[str, list[s
     ]
 
 
+@pytest.mark.req("R5")
 def test_the_path_of_an_edge_is_kept_and_every_target_is_visited(
     site: tuple[str, list[str]], tmp_path: Path
 ) -> None:

@@ -97,7 +97,7 @@ def test_what_is_adopted_is_neither_built_nor_checked() -> None:
     assert phases(step(state)) == [Phase.STAGING]
 
 
-@pytest.mark.req("R2")
+@pytest.mark.req("R2", "R4", "R5")
 @pytest.mark.parametrize(
     ("done", "ahead_ms"),
     [
@@ -151,6 +151,7 @@ def test_a_task_that_fails_scrubs_with_its_sentence(key: str, sentence: str) -> 
     )
 
 
+@pytest.mark.req("R5")
 @pytest.mark.parametrize(
     ("key", "result", "reason"),
     [
@@ -184,11 +185,13 @@ def test_a_task_that_does_not_end_in_time_scrubs() -> None:
     assert why(decided[1]) == "gave up waiting for resources"
 
 
+@pytest.mark.req("R4")
 def test_the_artifact_is_hashed_again_under_the_digest_of_the_build() -> None:
     job = only(step(counting("build")))
     assert job == cmd.StartJob("verify-artifact", "verify-artifact", {"artifact": NEW}, SHORT_DEADLINE_MS)
 
 
+@pytest.mark.req("R5", "R16")
 def test_the_backup_of_this_launch_is_the_one_that_is_restored() -> None:
     job = only(step(counting(*BEFORE_T0[:4])))
     assert isinstance(job, cmd.StartJob)
@@ -267,6 +270,7 @@ def test_what_fails_at_t0_scrubs_with_its_sentence(key: str, sentence: str) -> N
     )
 
 
+@pytest.mark.req("R5")
 def test_caches_are_warmed_before_the_smoke_suite_is_sent() -> None:
     plan = a_plan(warming=Warming(("/",)), meter=Meter(rate_per_s=0))
     state = launch(Phase.STAGING, plan=plan, slot_up=True, jobs=COUNTED)
@@ -274,6 +278,7 @@ def test_caches_are_warmed_before_the_smoke_suite_is_sent() -> None:
     assert jobs_started(step(replace(state, jobs={**COUNTED, **ended("warm")}))) == ["smoke"]
 
 
+@pytest.mark.req("R5")
 def test_caches_that_could_not_be_warmed_scrub() -> None:
     state = launch(Phase.STAGING, plan=a_plan(warming=Warming(("/",))), slot_up=True, jobs=COUNTED)
     decided = step(state, jobs={"warm": JobReading("warm", FAILED, None, "warm-failed", "no answer")})
@@ -290,12 +295,14 @@ def test_the_sampler_asks_the_plans_questions_of_this_candidate_before_traffic_m
     assert (job.key, job.arguments["questions"][0]["sql"]) == ("sampler", "select 2.0.0, 'green'")
 
 
+@pytest.mark.req("R7")
 def test_the_integrity_of_the_database_is_asked_with_the_critical_paths_and_needed() -> None:
     database = replace(DATABASE, integrity=(Integrity("sum", "select 1", "1"),))
     state = launch(Phase.VERIFYING, plan=a_plan(database=database))
     assert jobs_started(step(state)) == ["critical-paths", "integrity"]
 
 
+@pytest.mark.req("R7", "R9")
 def test_a_database_that_is_not_what_it_should_be_rolls_back() -> None:
     database = replace(DATABASE, integrity=(Integrity("sum", "select 1", "1"),))
     state = launch(Phase.VERIFYING, plan=a_plan(database=database))
