@@ -156,7 +156,17 @@ class World:
             self.physics.committed = Route(stable)
             self.physics.start_router()
         event = ev.LaunchPlanned(
-            self.plan, digest_of(to_json(self.plan)), "c0ffee", "sim", candidate, stable, OLD, "1.0.0", 0, 0
+            plan=self.plan,
+            plan_digest=digest_of(to_json(self.plan)),
+            commit="c0ffee",
+            by="sim",
+            candidate=candidate,
+            stable=stable,
+            stable_digest=OLD,
+            stable_version="1.0.0",
+            generation=0,
+            fence=0,
+            stable_run=None if stable is None else self.plan.run,
         )
         kind, version, body = ev.encode(event)
         row = LaunchRow(LAUNCH, "sim", "production", START_MS, open=True)
