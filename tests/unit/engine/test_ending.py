@@ -10,6 +10,7 @@ from tests.unit.engine.launches import (
     GENERATION,
     INSTANCES,
     METER_RUNS,
+    NEW,
     NO_ANSWER,
     NOW_MS,
     OLD,
@@ -185,7 +186,8 @@ def test_a_candidate_that_was_admitted_is_not_stopped_while_the_router_is_silent
 
 
 def test_a_candidate_that_was_never_admitted_needs_no_router_to_be_stopped() -> None:
-    assert only(step(SCRUBBING, router=NO_ANSWER)) == cmd.StopSlot(CANDIDATE)
+    begun = {"staging:start-slot:green": sent(cmd.StartSlot(CANDIDATE, NEW))}
+    assert only(step(launch(Phase.SCRUBBING, commands=begun), router=NO_ANSWER)) == cmd.StopSlot(CANDIDATE)
 
 
 def test_without_a_reading_of_the_slots_nothing_is_stopped() -> None:
@@ -304,3 +306,10 @@ def test_what_has_ended_does_nothing_more() -> None:
     for phase in (Phase.ROLLED_BACK, Phase.SCRUBBED):
         decided = step(launch(phase), now_ms=NOW_MS + 10**9)
         assert (decided.events, decided.commands, decided.protect, decided.unjournalled) == ((), (), (), ())
+
+
+def test_a_launch_that_started_nothing_ends_whatever_the_router_serves() -> None:
+    strange = Route(CANDIDATE, generation=9)
+    router = a_router(SCRUBBING, route=strange, committed=strange)
+    ended = step(SCRUBBING, router=router, jobs={})
+    assert (ended.commands, ended.state.phase) == ((), Phase.SCRUBBED)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.engine.launches import (
+    CANDIDATE,
+    NEW,
     NOW_MS,
     STABLE,
     a_plan,
@@ -18,7 +20,7 @@ from tests.unit.engine.launches import (
     step,
 )
 from tminus.domain.launch import event as ev
-from tminus.domain.launch.command import StopSlot
+from tminus.domain.launch.command import StartSlot, StopSlot
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Window
@@ -145,7 +147,8 @@ def test_a_refusal_says_why_and_what_to_do_instead(verb: str, phase: Phase, why:
 
 @pytest.mark.parametrize("verb", ["abort", "rollback", "scrub"])
 def test_an_order_to_stop_before_traffic_moved_scrubs(verb: str) -> None:
-    decided = step(launch(Phase.STAGING), orders=(order(verb),))
+    begun = {"staging:start-slot:green": sent(StartSlot(CANDIDATE, NEW))}
+    decided = step(launch(Phase.STAGING, commands=begun), orders=(order(verb),))
     assert (phases(decided), decided.state.phase_why) == (
         [Phase.SCRUBBING],
         f"{verb} ordered by ann: because",

@@ -221,7 +221,7 @@ def test_a_router_that_serves_a_slot_the_journal_does_not_know_scrubs(
     assert phases(decided)[0] is Phase.SCRUBBING
     assert route.live is not None
     assert decided.state.phase_why == (
-        f"the router serves {route.live.value}, and this journal knows {knows}: restore the journal, or adopt"
+        f"the router serves {route.live.value}, and this journal knows {knows}: restore the journal"
     )
 
 

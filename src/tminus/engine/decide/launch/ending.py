@@ -108,8 +108,15 @@ def _return_of_stable(state: LaunchState, seen: Observation) -> Iterator[Keyed]:
         yield keyed(state, AdmitSlot(state.stable))
 
 
+def is_untouched(state: LaunchState) -> bool:
+    """Whether the launch ends before it has started anything: what slots and router hold is not its own."""
+    return state.phase is Phase.SCRUBBING and not state.intended(StartSlot, state.candidate)
+
+
 def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     """Brings the stable slot back into its place and removes the candidate."""
+    if is_untouched(state):
+        return list(_stops(state, seen))
     commands: list[Keyed] = list(_return_of_stable(state, seen))
     reading = seen.route_reading
     at_rest = reading is not None and is_at_rest_on(reading, state.stable)
@@ -119,12 +126,14 @@ def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
         commands.extend(removal(state, seen, state.candidate, state.stable))
     candidate = seen.slot(state.candidate)
     if candidate is not None and candidate.down:
-        commands.extend(
-            keyed(state, StopJob(key))
-            for key, job in sorted(seen.jobs.items())
-            if job.phase is JobPhase.RUNNING
-        )
+        commands.extend(_stops(state, seen))
     return commands
+
+
+def _stops(state: LaunchState, seen: Observation) -> Iterator[Keyed]:
+    for key, job in sorted(seen.jobs.items()):
+        if job.phase is JobPhase.RUNNING:
+            yield keyed(state, StopJob(key))
 
 
 def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
@@ -188,9 +197,12 @@ def has_ended(turn: Turn) -> bool:
     state, seen = turn.state, turn.observation
     reading = seen.route_reading
     candidate = seen.slot(state.candidate)
-    if candidate is None or not candidate.down or turn.state.loss is None:
+    running = any(job.phase is JobPhase.RUNNING for job in seen.jobs.values())
+    if turn.state.loss is None or running or not seen.jobs_read:
         return False
-    if any(job.phase is JobPhase.RUNNING for job in seen.jobs.values()):
+    if is_untouched(state):
+        return True
+    if candidate is None or not candidate.down:
         return False
     if reading is None:
         return not state.intended(AdmitSlot, state.candidate)

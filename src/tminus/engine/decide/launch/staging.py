@@ -62,7 +62,7 @@ def router_differs(state: LaunchState, reading: RouterReading) -> str:
     if live is None or live is state.stable:
         return ""
     knows = "no launch that serves" if state.stable is None else f"{state.stable.value} as the stable slot"
-    return f"the router serves {live.value}, and this journal knows {knows}: restore the journal, or adopt"
+    return f"the router serves {live.value}, and this journal knows {knows}: restore the journal"
 
 
 def _stable_need(state: LaunchState, seen: Observation, reading: RouterReading) -> Need | None:
