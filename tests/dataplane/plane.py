@@ -23,7 +23,7 @@ from tminus.ports.router import Hosting
 from tminus.ports.runtime import SlotSpec
 
 SERVICE = Path(__file__).with_name("service.py")
-SETTLE_LIMIT_S = 15.0
+SETTLE_LIMIT_S = 30.0
 ROUTER = "router"
 CLASSES = (
     RouteClass("login", ("/login",), ("POST",)),

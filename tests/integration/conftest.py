@@ -14,7 +14,14 @@ from tminus.testing.sweep import QUICK
 from tminus.wiring import open_home
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
-BASELINE: dict[str, Any] = {"lease": {"shift": "1s", "bake": "30s"}}
+BASELINE: dict[str, Any] = {
+    "lease": {"shift": "1s", "bake": "30s"},
+    # How fast this machine answers is no part of any story, and it may have much else to do.
+    "triggers": [
+        {"error_rate": "1 %", "over": "1s", "min_requests": 5, "then": "rollback"},
+        {"p95": "3s", "over": "1s", "min_requests": 5, "then": "rollback"},
+    ],
+}
 
 
 @pytest.fixture(scope="session")
