@@ -64,6 +64,12 @@ class Measured:
 
 
 _EITHER = ("promoted", "rolled-back")
+
+
+class EndedBeforeError(Exception):
+    """The launch had ended before it could be struck; why is in the text."""
+
+
 Judge = Callable[[Measured], Iterator[str]]
 
 
@@ -99,7 +105,8 @@ def in_phase(phase: Phase, step: int | None = None) -> Callable[[Stand, str], No
     def reach(stand: Stand, launch: str) -> None:
         def there() -> bool:
             state = stand.state(launch)
-            assert state.phase not in TERMINAL, f"it ended before {phase}: {state.phase_why}"
+            if state.phase in TERMINAL:
+                raise EndedBeforeError(f"{state.outcome} before {phase}: {state.phase_why}")
             confirmed = state.confirmed or phase not in (Phase.CUTOVER, Phase.BAKING)
             return state.phase is phase and confirmed and step in (None, state.step)
 

@@ -33,7 +33,7 @@ PLAN = {
 def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
     """Launches to bake and rolls back, so many times."""
     found = Rollbacks(RATE_PER_S + PROBE_RATE, [], [])
-    orders: list[tuple[int, int]] = []
+    orders: list[tuple[int, int, int]] = []
     with tempfile.TemporaryDirectory(prefix="tm-") as name:
         directory = Path(name) / "s"
         plan = laid_over(BRISK, QUICK)
@@ -53,22 +53,23 @@ def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
                     found.lost += total.lost + total.cut
                     found.failed += total.failed
                     found.duplicates += stand.sample.duplicates(run)
-                    say(f"rollback {number - 1} of {count}")
+                    say(f"rollback {number - 1} of {count}: {total.not_served} of {total.sent} not served")
+                    for failure in load.end().failures[:3]:
+                        say(
+                            f"  {failure.kind} {failure.fate} {failure.status} {failure.served_by} {failure.why}"
+                        )
             found.start_ms = [_start_ms(stand) for _ in range(5)]
         found.requests += len(probed.notes)
         found.lost += probed.lost
-        for began_ns, slot in orders:
-            after = [
-                note
-                for note in probed.notes
-                if note.slot == slot and began_ns <= note.ended_ns < began_ns + 10**10
-            ]
-            found.last_ms.append((max((note.ended_ns for note in after), default=began_ns) - began_ns) / 1e6)
+        for began_ns, ended_ns, slot in orders:
+            answered = [note.ended_ns for note in probed.notes if note.slot == slot]
+            last_ns = max((at_ns for at_ns in answered if began_ns <= at_ns < ended_ns), default=began_ns)
+            found.last_ms.append((last_ns - began_ns) / 1e6)
     return found
 
 
-def _one(stand: Stand, version: str) -> tuple[int, int] | None:
-    """When the command was started, and the slot it was about; None where the launch ended by itself."""
+def _one(stand: Stand, version: str) -> tuple[int, int, int] | None:
+    """When the command was started and the launch had ended, and its slot; None where it ended by itself."""
     stand.sample.release(version, PLAN)
     launch = stand.enter().launch
 
@@ -82,7 +83,7 @@ def _one(stand: Stand, version: str) -> tuple[int, int] | None:
     state = stand.wait_end(launch)
     if done.returncode or state.outcome != "rolled-back":
         return None
-    return began_ns, SLOTS[state.candidate.value.encode()]
+    return began_ns, time.monotonic_ns(), SLOTS[state.candidate.value.encode()]
 
 
 def _start_ms(stand: Stand) -> float:

@@ -98,7 +98,7 @@ class Shell:
         seen = ""
         while seen != phase:
             assert time.monotonic() < until, f"the launch is {seen}, never {phase}"
-            time.sleep(0.1)
+            time.sleep(0.5)
             _, output = self._do("tminus why --json")
             seen = json.loads(output)["phase"] if output.startswith("{") else output
 
