@@ -32,7 +32,7 @@ IDLE_RATE, LOADED_RATE = 2_000, 1_000
 WINDOW_NS = 400_000_000  # after a switch; the next one comes later
 
 
-FULL = Sizes(100, 1_000_000, 200, 30, 6, 2, 12)
+FULL = Sizes(100, 1_000_000, 200, 30, 6, 2, 100)
 QUICK = Sizes(8, 20_000, 40, 8, 2, 1, 1)
 
 

@@ -68,6 +68,8 @@ class Prober:
                 self._end(next(iter(self._busy)), LOST)
 
     def _begin(self) -> None:
+        while self._idle and not _is_quiet(self._idle[-1]):
+            self._close(self._idle[-1])
         if not self._idle and len(self._busy) >= CONNECTIONS:
             return
         began_ns = time.monotonic_ns()
@@ -115,12 +117,25 @@ class Prober:
             self.notes.extend((began_ns, time.monotonic_ns(), slot))
         self._heard[taken] = b""
         if slot == LOST:
-            # An idle connection that the other side closed was no request.
-            self._idle = [other for other in self._idle if other is not taken]
-            self._selector.unregister(taken)
-            taken.close()
+            self._close(taken)
         else:
             self._idle.append(taken)
+
+    def _close(self, taken: socket.socket) -> None:
+        self._idle = [other for other in self._idle if other is not taken]
+        self._selector.unregister(taken)
+        taken.close()
+
+
+def _is_quiet(taken: socket.socket) -> bool:
+    """Whether an idle connection shows no end; a careful client sends nothing on one that has ended."""
+    try:
+        taken.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def main() -> None:

@@ -54,10 +54,8 @@ def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
                     found.failed += total.failed
                     found.duplicates += stand.sample.duplicates(run)
                     say(f"rollback {number - 1} of {count}: {total.not_served} of {total.sent} not served")
-                    for failure in load.end().failures[:3]:
-                        say(
-                            f"  {failure.kind} {failure.fate} {failure.status} {failure.served_by} {failure.why}"
-                        )
+                    for lost in load.end().failures[:3]:
+                        say(f"  {lost.kind} {lost.fate} {lost.status} {lost.served_by} {lost.why}")
             found.start_ms = [_start_ms(stand) for _ in range(5)]
         found.requests += len(probed.notes)
         found.lost += probed.lost
