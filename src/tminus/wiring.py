@@ -13,6 +13,7 @@ from tminus.adapters.database.store import Store, sqlite_store
 from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
+from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
 from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.key import SealKey
@@ -27,22 +28,11 @@ from tminus.ports.fault import PortFault, Refused
 from tminus.ports.journal import LaunchRow
 from tminus.ports.router import RouterCapabilities
 
-HOME_VARIABLE = "TMINUS_HOME"
-
 INSTANCE_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 """What an instance inherits; everything else it needs stands in the plan."""
 
 ROUTERS: Mapping[str, RouterCapabilities] = {CAPABILITIES.name: CAPABILITIES}
 """What each router can do, by the name a plan calls it."""
-
-
-def home_path(environment: Mapping[str, str]) -> Path:
-    """Where tminus keeps its state: TMINUS_HOME, else the user's state directory."""
-    if environment.get(HOME_VARIABLE):
-        return Path(environment[HOME_VARIABLE])
-    state = environment.get("XDG_STATE_HOME")
-    base = Path(state) if state else Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
-    return base / "tminus"
 
 
 @dataclass(frozen=True)
@@ -155,7 +145,7 @@ class Home:
 
     def driver_socket(self, launch: str) -> Path:
         """Where the driver of a launch listens for orders."""
-        return self.root / "drivers" / f"{launch[-24:]}.sock"
+        return driver_socket(self.root, launch)
 
     def ports(self, row: LaunchRow, clock: Clock | None = None, directory: Path | None = None) -> Ports:
         """Everything the driver of a launch talks to.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from tminus.adapters.machine.home import home_path
 from tminus.cli.machine import Machine, this_machine
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.plan.plan import Plan
@@ -17,7 +18,6 @@ from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
 from tminus.ports.fault import PortFault
-from tminus.wiring import home_path
 
 OLDEST_PYTHON = (3, 11)
 FEW_FILES = 1_024  # each client costs the router two descriptors

@@ -1,12 +1,15 @@
 """The command `tminus`: finds the verb, and turns what went wrong into text and an exit code."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from tminus.cli.direct import tell_driver
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.problem import Problem, ProblemError
 from tminus.ports.fault import PortFault
@@ -87,7 +90,8 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs a verb and exits: 0 done, 1 refused or failed, 2 wrong usage, others as the verb's help says."""
     try:
-        result: Any = group.main(arguments, prog_name="tminus", standalone_mode=False)
+        told = tell_driver(sys.argv[1:] if arguments is None else arguments, os.environ, Path.cwd())
+        result: Any = group.main(arguments, prog_name="tminus", standalone_mode=False, obj=told)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from tminus.adapters.clock.system_clock import SystemClock, poke
+from tminus.cli.direct import Told
 from tminus.cli.person import by_option
 from tminus.domain.canonical import canonical_bytes
+from tminus.domain.codec import from_json
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import TERMINAL
 from tminus.domain.launch.state import CONTRACT
@@ -30,10 +32,11 @@ def _order(verb: str, text: str, *, argument: str | None = None) -> click.Comman
     def run(launch: str | None, reason: str, by: str, to: str = "", *, yes: bool = True) -> int:
         home = open_home()
         try:
-            row = find_launch(home, launch)
+            told = click.get_current_context().find_object(Told)
+            row = find_launch(home, launch) if told is None else _told_row(home, told)
             if not yes:
                 click.confirm(f"{row.launch}: there is no way back after this. Go on?", abort=True, err=True)
-            return give_order(home, row, verb, by, reason, _argument(verb, to))
+            return give_order(home, row, verb, by, reason, _argument(verb, to), told)
         finally:
             home.close()
 
@@ -69,7 +72,21 @@ def _argument(verb: str, to: str) -> str:
         ) from error
 
 
-def give_order(home: Home, row: LaunchRow, verb: str, by: str, reason: str, argument: str = "") -> int:
+def _told_row(home: Home, told: Told) -> LaunchRow:
+    """The launch whose driver was told."""
+    rows = home.store.book.launches()
+    return next(row for row in reversed(rows) if home.driver_socket(row.launch).name == told.socket)
+
+
+def give_order(
+    home: Home,
+    row: LaunchRow,
+    verb: str,
+    by: str,
+    reason: str,
+    argument: str = "",
+    told: Told | None = None,
+) -> int:
     """Gives an order and waits for its answer; 0 when it was taken.
 
     Raises:
@@ -79,8 +96,11 @@ def give_order(home: Home, row: LaunchRow, verb: str, by: str, reason: str, argu
         click.echo(f"{row.launch} has ended; nothing runs that could be aborted")
         return 0
     clock = SystemClock()
-    order = Order(f"{clock.now_ms()}-{verb}-{by}", verb, by, reason, clock.now_ms(), argument)
-    heard = poke(home.driver_socket(row.launch), canonical_bytes(asdict(order)))
+    if told is None:
+        order = Order(f"{clock.now_ms()}-{verb}-{by}", verb, by, reason, clock.now_ms(), argument)
+        heard = poke(home.driver_socket(row.launch), canonical_bytes(asdict(order)))
+    else:
+        order, heard = from_json(Order, dict(told.order)), True
     try:
         home.store.inbox.post(row.launch, order)
     except Unavailable as fault:
