@@ -9,11 +9,11 @@ from typing import NoReturn
 import pytest
 from click.testing import CliRunner
 
+from tminus.adapters.machine.home import home_path
 from tminus.cli.doctor import command, examine, findings_text
 from tminus.cli.machine import Machine, this_machine
 from tminus.ports.artifacts import TagReading
 from tminus.ports.fault import PortFault, Refused, Unavailable
-from tminus.wiring import home_path
 
 NOW_MS = 1_766_239_200_000
 HOME = Path("/var/lib/tminus")
