@@ -147,7 +147,7 @@ def test_shutdown_stops_what_runs_without_a_supervisor(daemon: DaemonHarness) ->
     daemon.signal_supervisor(signal.SIGTERM)
     daemon.supervision().shutdown()
     daemon.settle(lambda: daemon.processes("") == 0)
-    assert not daemon.connects(host, port)
+    daemon.settle(lambda: not daemon.connects(host, port))
     daemon.settle(lambda: daemon.supervision().running() == 0)
     daemon.supervision().shutdown()
     assert daemon.supervision().running() == 0

@@ -100,6 +100,8 @@ class Shop:
         text = (HERE / "launch.yaml").read_text(encoding="utf-8")
         text = text.replace("@VERSION@", version).replace("@PORT@", str(port))
         text = text.replace("repository: .", "repository: repository").replace("instances: 3", "instances: 2")
+        # How fast this machine answers is no part of any story, and it may have much else to do.
+        text = re.sub(r"p95: \d+ms", "p95: 3s", text) + "lease: {shift: 3s, bake: 30s}\n"
         # Few users: half of them give a class its evidence within seconds.
         changes = {"shift": "{steps: [50, 100], each: 1s, deadline: 60s}", **changes}
         for key, line in changes.items():
@@ -220,10 +222,12 @@ def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -
 
 def await_line(launch: "subprocess.Popen[str]", text: str) -> None:
     assert launch.stdout is not None
+    said = ""
     for line in launch.stdout:
+        said += line
         if text in line:
             return
-    raise AssertionError(f"the launch ended without {text!r}")
+    raise AssertionError(f"the launch ended without {text!r}:\n{said}")
 
 
 def alive(pid: int) -> bool:
