@@ -119,19 +119,19 @@ class Home:
         found = self.departures(service, environment).read()
         return found[-1].at_ms if found else None
 
-    def supervisor(self, service: str, environment: str) -> Supervisor:
-        """The supervisor of a service."""
-        return Supervisor(self.service_directory(service, environment))
+    def supervisor(self, service: str, environment: str, *, revives: bool = True) -> Supervisor:
+        """The supervisor of a service; one that `revives` is started by whoever asks it something."""
+        return Supervisor(self.service_directory(service, environment), revives=revives)
 
-    def runtime(self, service: str, environment: str) -> ProcessRuntime:
+    def runtime(self, service: str, environment: str, *, revives: bool = True) -> ProcessRuntime:
         """The runtime of a service."""
         directory = self.service_directory(service, environment)
-        supervisor = self.supervisor(service, environment)
+        supervisor = self.supervisor(service, environment, revives=revives)
         return ProcessRuntime(supervisor, self.root / "artifacts", directory / "slots")
 
-    def router(self, service: str, environment: str) -> HaproxyRouter:
+    def router(self, service: str, environment: str, *, revives: bool = True) -> HaproxyRouter:
         """The router of a service."""
-        supervisor = self.supervisor(service, environment)
+        supervisor = self.supervisor(service, environment, revives=revives)
         directory = self.service_directory(service, environment)
         return HaproxyRouter(supervisor, supervisor, directory / "router")
 
@@ -147,13 +147,21 @@ class Home:
         """Where the driver of a launch listens for orders."""
         return driver_socket(self.root, launch)
 
-    def ports(self, row: LaunchRow, clock: Clock | None = None, directory: Path | None = None) -> Ports:
+    def ports(
+        self,
+        row: LaunchRow,
+        clock: Clock | None = None,
+        directory: Path | None = None,
+        *,
+        revives: bool = True,
+    ) -> Ports:
         """Everything the driver of a launch talks to.
 
         Args:
             row: the launch.
             clock: the driver's own, when orders should be able to wake it.
             directory: of the plan; secrets from files and commands start there.
+            revives: start a supervisor that does not run; not for whoever only looks.
         """
         store = self.store
         return Ports(
@@ -164,8 +172,8 @@ class Home:
             inbox=store.inbox,
             shelf=store.shelf,
             ring=store.ring,
-            runtime=self.runtime(row.service, row.environment),
-            router=self.router(row.service, row.environment),
+            runtime=self.runtime(row.service, row.environment, revives=revives),
+            router=self.router(row.service, row.environment, revives=revives),
             jobs=self.jobs,
             secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
             environment=self.instance_environment(),

@@ -365,3 +365,12 @@ def test_on_a_full_disk_no_program_is_started(
     assert server._answer(wire.encode({"do": "programs"})) == {"programs": []}
     assert processes(directory, "a") == []
     server.close()
+
+
+def test_whoever_only_looks_starts_no_supervisor(daemon: DaemonHarness) -> None:
+    daemon.supervision().keep([daemon.program("a")])
+    daemon.supervision().leave()
+    daemon.settle(lambda: daemon.supervision().running() == 0)
+    with pytest.raises(Unavailable, match="supervisor-silent"):
+        Supervisor(daemon.directory / "state", revives=False).programs()
+    assert (daemon.supervision().running(), daemon.processes("a")) == (0, 3)

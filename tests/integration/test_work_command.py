@@ -1,6 +1,7 @@
 """One-off commands, verified artifacts and the machine's room, as jobs."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,3 +177,20 @@ def test_a_file_system_that_is_not_there_has_no_room(bench: Bench) -> None:
     assert isinstance(memory, dict)
     why = f"the file system of {place} cannot be read: No such file or directory"
     assert (reading.result["passed"], disk["why"], memory["passed"]) == (False, why, True)
+
+
+def test_a_full_disk_is_told_with_figures_though_memory_is_enough(bench: Bench) -> None:
+    place = str(bench.directory)
+    reading = bench.run("resources", {"directory": place, "disk_free_ppm": 1_000_001, "memory_free_ppm": 0})
+    assert isinstance(reading.result, dict)
+    disk, memory = cast("list[dict[str, Json]]", reading.result["answers"])
+    assert (reading.result["passed"], disk["passed"], memory["passed"]) == (False, False, True)
+    figures = r"[\d.]+ % free \([\d.]+ of [\d.]+ GB\), wanted at least 100 %"
+    assert re.fullmatch(rf"the file system of {re.escape(place)}: {figures}", str(disk["why"]))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"memory_free_ppm": 0}, {"disk_free_ppm": "some", "memory_free_ppm": 0}]
+)
+def test_room_that_is_not_said_in_figures_is_refused(bench: Bench, arguments: dict[str, Json]) -> None:
+    assert bench.run("resources", {"directory": str(bench.directory), **arguments}).code == "bad-arguments"

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from tminus.adapters.process.probe import probe_all
-from tminus.cli.launch import EXIT_CODES, enter_plan, see_through
+from tminus.cli.exits import EXIT_CODES
+from tminus.cli.launch import enter_plan, see_through
 from tminus.cli.person import by_option
 from tminus.domain.plan.adoption import adopting, adoption_problems
 from tminus.domain.plan.plan import Plan

@@ -12,6 +12,7 @@ from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.cli.agent import agent_runs, agent_socket
 from tminus.cli.driving import Driving
+from tminus.cli.exits import EXIT_CODES
 from tminus.cli.follow import Follower
 from tminus.cli.machine import port_is_free
 from tminus.cli.person import by_option
@@ -27,9 +28,6 @@ from tminus.plan.load import load_plan
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import LaunchRow, Order
 from tminus.wiring import ROUTERS, Home, find_launch, open_home
-
-EXIT_CODES = {"promoted": 0, "rolled-back": 3, "withdrawn": 3, "scrubbed": 4}
-"""By the launch's outcome."""
 
 EXIT_OPEN = 5
 """The launch goes on, or waits to be driven on, without this command."""

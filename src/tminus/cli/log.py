@@ -7,6 +7,7 @@ from functools import partial
 
 import click
 
+from tminus.cli.exits import EXIT_CODES
 from tminus.cli.view import JsonView, View, plain_view
 from tminus.domain.launch.event import LaunchEnded, UnknownEventError
 from tminus.domain.problem import Problem, ProblemError
@@ -15,9 +16,6 @@ from tminus.ports.journal import Journal
 
 LOOK_EVERY_MS = 500
 """How often the journal is read while following: as fast as reading along needs."""
-
-EXIT_CODES = {"promoted": 0, "rolled-back": 3, "withdrawn": 3, "scrubbed": 4}
-"""What `--follow` ends with, by the launch's outcome; the same as `tminus launch`."""
 
 
 @click.command("log")

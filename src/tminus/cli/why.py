@@ -81,7 +81,8 @@ def command(launch: str | None, *, as_json: bool) -> None:
     refuse_missing_home(home)
     try:
         row = find_launch(home, launch)
-        answer = explain(home.ports(row), row.launch, read_holder(home.store.database, row.launch))
+        holder = read_holder(home.store.database, row.launch)
+        answer = explain(home.ports(row, revives=False), row.launch, holder)
     finally:
         home.close()
     click.echo(json.dumps(why_json(answer), indent=2, ensure_ascii=False) if as_json else why_text(answer))

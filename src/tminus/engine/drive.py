@@ -9,8 +9,9 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState, evolve, fold
 from tminus.domain.plan.times import SECOND_MS
+from tminus.engine.decide.launch.decide import decide
 from tminus.engine.decide.step import Keyed, Observation, Step
-from tminus.engine.decide.tick import decide_tick
+from tminus.engine.decide.tick import with_judgement
 from tminus.engine.observe import Observer
 from tminus.engine.perform import Performer
 from tminus.engine.ports import Ports
@@ -121,8 +122,9 @@ class Driver:
         self._keep_claim(now_ms)
         orders = self._orders()
         journal_open = self._flush()
-        observation = self._observer.observe(self.state, now_ms, orders, journal_open=journal_open)
-        step = decide_tick(self.state, observation, self._observer.samples)
+        seen = self._observer.observe(self.state, now_ms, orders, journal_open=journal_open)
+        observation = with_judgement(self.state, seen, self._observer.samples)
+        step = decide(self.state, observation)
         events = [*step.events, *self._protect(step)]
         self._renew(step)
         if events:

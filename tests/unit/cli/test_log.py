@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.golden.log.worlds import log_text, without_digest, world
-from tminus.cli.log import EXIT_CODES, follow_to_end, show
+from tminus.cli.exits import EXIT_CODES
+from tminus.cli.log import follow_to_end, show
 from tminus.cli.view import PlainView
 from tminus.domain.problem import ProblemError
 from tminus.ports.fault import Unavailable

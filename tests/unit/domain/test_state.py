@@ -311,3 +311,9 @@ def test_a_launch_ends_well_when_promoted_and_not_taken_back(
 def test_a_step_that_was_taken_starts_its_clock_anew() -> None:
     state = after(ev.StepTaken(0, 1), ev.RouteConfirmed(""))
     assert evolve(state, ev.StepTaken(1, 2), 9_000).step_ms == 9_000
+
+
+@pytest.mark.parametrize("result", [{}, None, {"digest": 7}])
+def test_a_build_that_is_done_without_an_artifact_is_refused(result: object) -> None:
+    with pytest.raises(ev.UnknownEventError, match=r"^a build that is done names no artifact$"):
+        after(ev.JobEnded("build", JobPhase.DONE, result, "", ""))

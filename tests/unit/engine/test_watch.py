@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.golden.log.worlds import world
 from tests.unit.engine.launches import CANDIDATE, NOW_MS, a_plan, launch
 from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.judged import Fired, Judged
@@ -149,3 +150,10 @@ def test_a_promoted_candidate_is_read_with_all_traffic() -> None:
     reading = judged(sample(10), state=launch(Phase.WATCHING, plan=PLAN, step=0)).reading
     assert reading is not None
     assert reading.share_bp == 10_000
+
+
+def test_whoever_looks_on_at_a_driver_sees_what_was_judged() -> None:
+    told = world("good", lambda tick: tick.observation.judged.safe.outcome is Outcome.PASS)
+    assert told.last is not None
+    assert told.last.state.phase is Phase.CUTOVER
+    assert told.last.observation.judged.reading is not None

@@ -4,8 +4,6 @@ import pytest
 
 from tests.unit.plan.plans import plan_with
 from tminus.domain.plan.timeline import (
-    PREPARE_AHEAD_MS,
-    VERIFY_AHEAD_MS,
     compile_timeline,
     forecast_close_ms,
     forecast_end_ms,
@@ -14,7 +12,6 @@ from tminus.domain.plan.timeline import (
     safe_abort_ms,
 )
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, format_relative
-from tminus.engine.decide.launch import tasks
 
 
 def lines(more: str) -> list[tuple[str, str, str]]:
@@ -125,7 +122,3 @@ def test_an_abort_is_called_warm_only_until_the_earliest_promotion() -> None:
     assert safe_abort_ms(plan) == HOUR_MS + 10 * MINUTE_MS + 10_000
     assert forecast_promotion_ms(plan) == safe_abort_ms(plan) + 7 * MINUTE_MS + 30_000
     assert forecast_close_ms(plan) == DAY_MS
-
-
-def test_the_timeline_leads_by_as_much_as_the_launch_does() -> None:
-    assert (VERIFY_AHEAD_MS, PREPARE_AHEAD_MS) == (tasks.VERIFY_AHEAD_MS, tasks.PREPARE_AHEAD_MS)

@@ -1,5 +1,7 @@
 """What single events say in the log, beyond what whole launches show."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.golden.log.worlds import CALM
@@ -9,6 +11,7 @@ from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Consequence
+from tminus.domain.plan.plan import Worker
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.log import LogLine, Narrator, log_lines, render
 from tminus.testing.world.world import LAUNCH, START_MS, World
@@ -257,3 +260,11 @@ def test_nothing_a_person_or_candidate_says_can_move_the_cursor() -> None:
     assert "\x1b" not in shown
     assert len(shown.splitlines()) == 1
     assert "\u202e" not in shown
+
+
+def test_restarts_may_be_of_workers_where_there_are_some() -> None:
+    run = replace(PLANNED.plan.run, workers=(Worker("mail", ("mail",)),))
+    narrator = Narrator()
+    narrator.tell(replace(PLANNED, plan=replace(PLANNED.plan, run=run)), START_MS, 1)
+    (line,) = narrator.tell(ev.InstanceRestarted(Slot.GREEN, 2), START_MS, 2)
+    assert line.text == "Instances or workers of green died and were started again, 2 in all"

@@ -24,13 +24,14 @@ class Supervisor:
     """Implements `Supervision` and `ListeningSockets` by a daemon that outlives the caller.
 
     Every call takes at most `limit_s` seconds, and starts the daemon where it does not run: then at most
-    `START_LIMIT_S` more.
+    `START_LIMIT_S` more. For whoever only looks, `revives` is false, and a call says that none answers.
     """
 
-    def __init__(self, directory: Path, limit_s: float = CALL_LIMIT_S) -> None:
+    def __init__(self, directory: Path, limit_s: float = CALL_LIMIT_S, *, revives: bool = True) -> None:
         """See the class; `directory` holds the state of one service in one environment."""
         self._directory = directory.absolute()
         self._limit_s = limit_s
+        self._revives = revives
 
     def keep(self, programs: Sequence[ProgramSpec]) -> None:
         """See `Supervision.keep`."""
@@ -130,9 +131,10 @@ class Supervisor:
         try:
             return self._call(message, changes=changes)
         except _UnheardError:
-            pass
+            if not self._revives:
+                raise
         except _UnansweredError:
-            if not again:
+            if not (again and self._revives):
                 raise
         self.ensure_running()
         return self._call(message, changes=changes)

@@ -288,7 +288,9 @@ def _with_attempt(state: LaunchState, key: str, **changes: object) -> LaunchStat
 def _end_job(state: LaunchState, event: ev.JobEnded) -> LaunchState:
     artifact = state.artifact
     if event.key == "build" and event.phase is JobPhase.DONE:
-        artifact = event.result["digest"]
+        artifact = event.result.get("digest") if isinstance(event.result, dict) else None
+        if not isinstance(artifact, str):
+            raise ev.UnknownEventError("a build that is done names no artifact")
     return replace(state, jobs={**state.jobs, event.key: event}, artifact=artifact)
 
 

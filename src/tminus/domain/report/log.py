@@ -104,7 +104,7 @@ class Narrator:
             case ev.OrderTaken() | ev.OrderRefused() | ev.Slipped():
                 yield from _ordered(state, event)
             case _:
-                yield from _noted(event)
+                yield from _noted(state, event)
 
     def _claimed(self, event: ev.DriverClaimed) -> Iterator[Said]:
         if self._owner:
@@ -254,10 +254,11 @@ def _ordered(state: LaunchState, event: ev.OrderTaken | ev.OrderRefused | ev.Sli
         yield Said(1, Mark.NOTE, f"Order {event.verb} by {event.by}{because}")
 
 
-def _noted(event: ev.Event) -> Iterator[Said]:
+def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
     match event:
         case ev.InstanceRestarted():
-            text = f"Instances of {event.slot.value} died and were started again, {event.restarts} in all"
+            who = "Instances or workers" if state.plan.run.workers else "Instances"
+            text = f"{who} of {event.slot.value} died and were started again, {event.restarts} in all"
             yield Said(1, Mark.NOTE, text)
         case ev.LossMeasured(sent=0):
             yield Said(1, Mark.NOTE, "Loss not measured")

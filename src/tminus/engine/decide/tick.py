@@ -14,7 +14,11 @@ from tminus.engine.decide.watch import judge
 
 def decide_tick(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Step:
     """What to do now, from a state, an observation and the samples of the router's counters."""
+    return decide(state, with_judgement(state, observation, samples))
+
+
+def with_judgement(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Observation:
+    """The observation with what the watch makes of it."""
     sampler = observation.jobs.get(SAMPLER)
     answers = read_answers(sampler.progress if sampler is not None else None)
-    judged = judge(state, samples, observation.now_ms, answers)
-    return decide(state, replace(observation, judged=judged))
+    return replace(observation, judged=judge(state, samples, observation.now_ms, answers))

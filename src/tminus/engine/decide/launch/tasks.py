@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.times import HOUR_MS, MINUTE_MS
+from tminus.domain.plan.timeline import PREPARE_AHEAD_MS, VERIFY_AHEAD_MS
 from tminus.engine.decide.launch import work
 from tminus.engine.decide.step import Observation
-
-VERIFY_AHEAD_MS = HOUR_MS
-"""The artifact is hashed again an hour before T-0."""
-
-PREPARE_AHEAD_MS = 30 * MINUTE_MS
-"""Resources are asked for, and the backup is taken and proven, from half an hour before T-0 on."""
 
 
 @dataclass(frozen=True, slots=True)
