@@ -5,16 +5,16 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch launch-paymentapp test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-dev clean
+.PHONY: help launch launch-hello test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-sample setup-dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-launch: setup-runtime ## Run the example launch
-	@tools/launch.sh
+launch: setup-sample ## Launch the payment service with its database, three times
+	@tools/launch.sh paymentapp
 
-launch-paymentapp: setup-dev ## Launch the payment service with its database, three times
-	@tools/launch-paymentapp.sh
+launch-hello: setup-runtime ## Launch the small sample, without a database
+	@tools/launch.sh hello
 
 test: setup-dev ## Run every test
 	@tools/system-packages.sh test
@@ -45,6 +45,9 @@ bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, besid
 
 setup-runtime:
 	@tools/setup.sh runtime
+
+setup-sample:
+	@tools/setup.sh sample
 
 setup-dev:
 	@tools/setup.sh dev

@@ -1,6 +1,13 @@
 #!/bin/sh
-# Runs the example launch. `make launch` calls this after it has set up .venv.
+# Runs the launches of a sample service. `make launch` and `make launch-hello` call this after they have set up .venv.
+# Usage: tools/launch.sh paymentapp | hello [--plain | --json] [--keep]
 set -eu
 cd "$(dirname "$0")/.."
 
-exec .venv/bin/python examples/hello/launch.py "$@"
+sample=${1:-}
+if [ -z "$sample" ] || [ ! -f "examples/$sample/launch.py" ]; then
+    echo "usage: tools/launch.sh paymentapp | hello [--plain | --json] [--keep]" >&2
+    exit 2
+fi
+shift
+exec .venv/bin/python "examples/$sample/launch.py" "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.txt and requirements-dev.txt from pyproject.toml, every file pinned by hash.
+# Writes requirements.txt, requirements-sample.txt and requirements-dev.txt from pyproject.toml, every file pinned by hash.
 # The locks name packages and digests only: where to fetch them from is the installing machine's affair.
 # Usage: tools/lock.sh [--upgrade | --upgrade-package NAME]...   (needs `uv`, for instance from a scratch venv)
 set -eu
@@ -18,5 +18,6 @@ compile() {
 }
 
 compile requirements.txt "$@" pyproject.toml requirements-build.in
-# Constrained by the runtime lock, so that what is tested is what runs.
-compile requirements-dev.txt "$@" --extra dev --constraint requirements.txt pyproject.toml requirements-build.in
+# Each constrained by the one before, so that what is shown and tested is what runs.
+compile requirements-sample.txt "$@" --extra sample --constraint requirements.txt pyproject.toml requirements-build.in
+compile requirements-dev.txt "$@" --extra sample --extra dev --constraint requirements-sample.txt pyproject.toml requirements-build.in

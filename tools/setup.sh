@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv hold exactly what a lock file names, and tminus itself as an editable install.
-# Usage: tools/setup.sh runtime | dev
+# Usage: tools/setup.sh runtime | sample | dev
 # Idempotent: does nothing, in a few milliseconds, when the locks and pyproject.toml have not changed.
 # TMINUS_PYTHON names an interpreter to use instead of the ones tried here.
 set -eu
@@ -9,9 +9,10 @@ cd "$(dirname "$0")/.."
 kind=${1:-}
 case $kind in
     runtime) lock=requirements.txt ;;
+    sample) lock=requirements-sample.txt ;;
     dev) lock=requirements-dev.txt ;;
     *)
-        echo "usage: tools/setup.sh runtime | dev" >&2
+        echo "usage: tools/setup.sh runtime | sample | dev" >&2
         exit 2
         ;;
 esac
@@ -71,8 +72,9 @@ is_current() { # the kind of setup, the lock it stands on
     is_here && [ "$(cat "$venv/.setup-$1" 2>/dev/null)" = "$(key_of "$2")" ] && "$python" -c "" 2>/dev/null
 }
 
-# The development lock contains the runtime lock, at the same versions.
+# Each of these locks contains the one after it, at the same versions.
 if is_current dev requirements-dev.txt; then exit 0; fi
+if [ "$kind" != dev ] && is_current sample requirements-sample.txt; then exit 0; fi
 if [ "$kind" = runtime ] && is_current runtime "$lock"; then exit 0; fi
 
 if ! is_here || ! is_recent "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
@@ -84,7 +86,7 @@ if ! is_here || ! is_recent "$python" || ! "$python" -m pip --version >/dev/null
     pwd -P >"$venv/.setup-place"
 fi
 
-rm -f "$venv/.setup-runtime" "$venv/.setup-dev"
+rm -f "$venv/.setup-runtime" "$venv/.setup-sample" "$venv/.setup-dev"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 say "installing $lock"
 "$python" -m pip install -qq --no-deps --require-hashes --requirement "$lock" || fail "installing $lock failed; pip's output is above"

@@ -174,7 +174,7 @@ def tell(
         f"  tminus plan {STAGE.relative_to(PROJECT)}/repository/launch.yaml",
     ]
     if port is not None:
-        lines.append(f"  curl http://127.0.0.1:{port}/        # it runs on; `make launch` begins anew")
+        lines.append(f"  curl http://127.0.0.1:{port}/        # it runs on; the next run begins anew")
     print("\n".join(lines), file=out)
 
 

@@ -20,6 +20,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ def launch_all(options: argparse.Namespace) -> int:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     clear(environment)
-    environment["DATABASE_URL"] = postgres.start(STAGE / "database").url()
+    try:
+        environment["DATABASE_URL"] = postgres.start(STAGE / "database").url()
+    except postgres.PostgresError as error:
+        print(f"the sample's database does not start: {error}", file=sys.stderr)
+        return 1
     port = free_port()
     make_repository(STAGE / "repository", port)
     began = time.monotonic()
@@ -84,9 +89,11 @@ def launch_all(options: argparse.Namespace) -> int:
     finally:
         load = stop_users(users)
         paid = payments_by_version(environment["DATABASE_URL"])
+        write_log(ended, environment)
         if not options.keep:
             shut_down(environment)
-            stop_database()
+            if database := postgres.find(STAGE / "database"):
+                database.stop()
     tell(ended, load, paid, time.monotonic() - began, port if options.keep else None, quiet=options.json)
     return 0 if ended == EXPECTED else 1
 
@@ -95,7 +102,7 @@ def clear(environment: dict[str, str]) -> None:
     """Takes away what an earlier run left, its processes first."""
     if (STAGE / "home").exists():
         shut_down(environment)
-    stop_database()
+    postgres.remove(STAGE / "database")
     if STAGE.exists():
         for path in STAGE.rglob("*"):
             if path.is_dir() and not path.is_symlink():
@@ -164,10 +171,12 @@ def payments_by_version(url: str) -> list[tuple[str, int, int]]:
         return []
 
 
-def stop_database() -> None:
-    database = postgres.find(STAGE / "database")
-    if database is not None:
-        database.stop()
+def write_log(tags: Iterable[str], environment: dict[str, str]) -> None:
+    """The log of every launch, in one file."""
+    with (STAGE / "launches.log").open("wb") as log:
+        for tag in tags:
+            command = [sys.executable, "-m", "tminus.cli.main", "log", f"paymentapp-{tag.removeprefix('v')}"]
+            subprocess.run(command, env=environment, stdout=log, check=False, timeout=30)
 
 
 def shut_down(environment: dict[str, str]) -> None:
@@ -203,19 +212,23 @@ def tell(
             "payments:",
         ]
     lines += [f"  {version}  {count}, {bad * 100 / count:.1f} % declined" for version, count, bad in paid]
-    home = STAGE.relative_to(PROJECT) / "home"
+    stage = STAGE.relative_to(PROJECT)
+    home = stage / "home"
     lines += [
         "",
         f"journal  {home}/journal/journal.db",
         f"sealed   {home}/heads/",
-        f"plan     {STAGE.relative_to(PROJECT)}/repository/launch.yaml",
-        f"users    {STAGE.relative_to(PROJECT)}/users.json",
+        f"log      {stage}/launches.log",
+        f"plan     {stage}/repository/launch.yaml",
+        f"backups  {home}/backups/",
+        f"users    {stage}/users.json",
         "",
         "try next:",
         f"  export TMINUS_HOME=$PWD/{home} PATH=$PWD/.venv/bin:$PATH",
         "  tminus log paymentapp-1.2.0",
         "  tminus verify paymentapp-1.1.0",
-        f"  tminus plan {STAGE.relative_to(PROJECT)}/repository/launch.yaml",
+        "  tminus why paymentapp-1.1.0",
+        f"  tminus plan {stage}/repository/launch.yaml",
     ]
     if port is not None:
         lines.append(

