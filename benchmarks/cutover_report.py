@@ -82,7 +82,6 @@ class Report:
         print(f"{found.duplicates} POSTs twice")
         p50, p99 = (percentile(found.last_ms, percent) for percent in (50, 99))
         print(f"  command started → last answer by the candidate: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
-        print(f"  of it, until the command has come to life: p50 {percentile(found.start_ms, 50):.0f} ms")
         self.target("requests lost or failed in rollbacks", found.lost + found.failed, 0)
         self.target("POSTs twice in rollbacks", found.duplicates, 0)
         self.target("launches that ended in another way", found.others, 0)

@@ -56,7 +56,6 @@ class Rollbacks:
 
     rate_per_s: int
     last_ms: list[float]
-    start_ms: list[float]
     requests: int = 0
     lost: int = 0
     failed: int = 0

@@ -1,7 +1,5 @@
 """Rollbacks ordered by a person during complete launches at load, for the cutover benchmark."""
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,7 +30,7 @@ PLAN = {
 
 def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
     """Launches to bake and rolls back, so many times."""
-    found = Rollbacks(RATE_PER_S + PROBE_RATE, [], [])
+    found = Rollbacks(RATE_PER_S + PROBE_RATE, [])
     orders: list[tuple[int, int, int]] = []
     with tempfile.TemporaryDirectory(prefix="tm-") as name:
         directory = Path(name) / "s"
@@ -56,7 +54,8 @@ def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
                     say(f"rollback {number - 1} of {count}: {total.not_served} of {total.sent} not served")
                     for lost in load.end().failures[:3]:
                         say(f"  {lost.kind} {lost.fate} {lost.status} {lost.served_by} {lost.why}")
-            found.start_ms = [_start_ms(stand) for _ in range(5)]
+                    if total.not_served:
+                        say(stand.run("log", "hello").stdout)
         found.requests += len(probed.notes)
         found.lost += probed.lost
         for began_ns, ended_ns, slot in orders:
@@ -82,16 +81,3 @@ def _one(stand: Stand, version: str) -> tuple[int, int, int] | None:
     if done.returncode or state.outcome != "rolled-back":
         return None
     return began_ns, time.monotonic_ns(), SLOTS[state.candidate.value.encode()]
-
-
-def _start_ms(stand: Stand) -> float:
-    """How long the same command needs to come to life and say how it is used."""
-    began_s = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "tminus.cli.main", "rollback", "--help"],
-        env=stand.environment,
-        stdout=subprocess.DEVNULL,
-        check=True,
-        timeout=30,
-    )
-    return (time.monotonic() - began_s) * 1e3
