@@ -1,0 +1,1 @@
+"""Evidence about a candidate, weighed continuously with a bounded chance of a false alarm."""
