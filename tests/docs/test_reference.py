@@ -17,7 +17,7 @@ from tminus.domain.launch.phase import Phase
 from tools import pages as written
 
 REFERENCE = ROOT / "docs" / "reference"
-RAISERS = frozenset({"Problem", "Refused", "Unavailable", "Unknown", "_refuse"})
+RAISERS = frozenset({"Problem", "Refused", "Unavailable", "Unknown", "refuse"})
 CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 FIRST_CELL = re.compile(r"^\| (`[^|]+`) \|", re.MULTILINE)
 

@@ -32,6 +32,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "why": ("launch", "Say what a launch waits for."),
     "agent": ("launch", "Drive launches for days."),
     "leave": ("launch", "Take tminus away and leave traffic flowing."),
+    "alerts": ("watch", "Show the alerts of a launch."),
+    "acknowledge": ("watch", "Say that you take care of an alert."),
+    "silence": ("watch", "Tell nobody about an alert for a while."),
+    "look": ("watch", "Say that you have looked at the service."),
     "log": ("report", "Show the deployment log."),
     "verify": ("report", "Check a launch's journal against its seal."),
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from tminus.cli.view_alarms import alarm_rows
 from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.reading import FaultReading, RouterReading, SlotReading
@@ -264,6 +265,7 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
         yield Text(f" run      {look.waiting.unblock}")
     elif look.waiting is None and look.state.phase not in TERMINAL:
         yield Text(f" driven   by {_clean(look.owner) or 'nobody yet'}; `tminus why` says what it waits for")
+    yield from alarm_rows(look.state, look.now_ms)
     if look.state.loss is not None and look.state.loss.sent:
         yield Text(f" loss     {loss_of_event(look.state.loss).text()}")
     elif look.loss:

@@ -1,7 +1,7 @@
 """The driver: observe, decide, protect, journal, perform. It may be killed at any instant and run again."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tminus.domain.codec import from_json, to_json
@@ -9,9 +9,9 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState, evolve, fold
 from tminus.domain.plan.times import SECOND_MS
-from tminus.engine.decide.launch.decide import decide
+from tminus.domain.watch.alerting import Course
 from tminus.engine.decide.step import Keyed, Observation, Step
-from tminus.engine.decide.tick import with_judgement
+from tminus.engine.decide.tick import decide_judged, with_judgement
 from tminus.engine.observe import Observer
 from tminus.engine.perform import Performer
 from tminus.engine.ports import Ports
@@ -64,6 +64,7 @@ class Driver:
         self._snapshot_seq = 0
         self._unwritten: list[Draft] = []
         self._journal_fault = ""
+        self._courses: Mapping[str, Course] = {}
         self._hotline: deque[Order] = deque(maxlen=100)  # bounded: people do not type faster
 
     @property
@@ -124,7 +125,8 @@ class Driver:
         journal_open = self._flush()
         seen = self._observer.observe(self.state, now_ms, orders, journal_open=journal_open)
         observation = with_judgement(self.state, seen, self._observer.samples)
-        step = decide(self.state, observation)
+        step = decide_judged(self.state, observation, self._observer.samples, self._courses)
+        self._courses = step.courses
         events = [*step.events, *self._protect(step)]
         self._renew(step)
         if events:

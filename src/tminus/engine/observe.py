@@ -98,7 +98,7 @@ class Observer:
             return
         if self._sampled_ms is None:
             # A little more than the window, so that one of them lies before its start.
-            since_ms = now_ms - state.plan.longest_window_ms - 2 * SAMPLE_EVERY_MS
+            since_ms = now_ms - state.plan.longest_look_back_ms - 2 * SAMPLE_EVERY_MS
             self._samples.extend(self._ports.ring.samples(self._launch, since_ms))
         elif now_ms - self._sampled_ms < SAMPLE_EVERY_MS:
             return

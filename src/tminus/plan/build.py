@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from tminus.domain.plan.alert import PAYMENT, AlertRule
 from tminus.domain.plan.database import Backups, Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric, Trigger
 from tminus.domain.plan.plan import (
@@ -25,16 +26,16 @@ from tminus.domain.plan.plan import (
 from tminus.domain.plan.plan import Source as PlanSource
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.times import format_duration
+from tminus.plan.alert_build import alert_rule, alerts_left_open, stages_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.kinds import PPM_PER_PERCENT
 from tminus.plan.limit_section import LimitSection, TriggerSection
-from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection, WatchSection
+from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection
 from tminus.plan.parse import show_percent
 from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
 from tminus.plan.section import HANDBOOK, TMINUS, default_of
 
-PAYMENT = "payment"
 PAYMENT_FAILURES_PPM = 5_000  # the handbook's critical threshold: payment failures above 0.5 %
 
 
@@ -61,9 +62,11 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         lease=Lease(file.lease.shift, file.lease.bake) if file.lease else Lease(0, 0),
         verify=_stay("verify", file.verify, chosen),
         bake=_stay("bake", file.bake, chosen),
-        watch=_stay("watch", file.watch, chosen),
+        watch=Stay(file.watch.length, _watch_reading_ms(file)),
+        stages=stages_of(file, chosen),
         triggers=_triggers(file, table, chosen),
         targets=_targets(file, chosen),
+        alerts=_alerts(file, table, chosen),
         on_inconclusive=file.on_inconclusive,
         meter=_meter(file, chosen),
         drain_deadline_ms=_drain_ms(file, chosen),
@@ -82,6 +85,7 @@ def _without_idle(file: LaunchFile, chosen: Iterable[Choice]) -> Iterator[Choice
     limits: list[tuple[str, list[LimitSection]]] = [
         ("triggers", [*(file.triggers or [])]),
         ("verify.targets", [*(file.verify.targets or [])]),
+        ("alerts", [*(file.alerts or [])]),
     ]
     idle = {
         f"{path}[{index}].{key}"
@@ -193,12 +197,20 @@ def _request(section: RequestSection) -> Request:
     )
 
 
-def _stay(name: str, section: VerifySection | BakeSection | WatchSection, chosen: list[Choice]) -> Stay:
+def _stay(name: str, section: VerifySection | BakeSection, chosen: list[Choice]) -> Stay:
     reading_ms = section.reading
     if "reading" not in section.model_fields_set and reading_ms > section.length:
         reading_ms = section.length
         _replace(chosen, Choice(f"{name}.reading", format_duration(reading_ms), f"once in {name}.for"))
     return Stay(section.length, reading_ms)
+
+
+def _watch_reading_ms(file: LaunchFile) -> int:
+    """0 for as often as the stage looks; without stages as often as in the bake."""
+    if file.watch.reading is not None:
+        return file.watch.reading
+    has_stages = file.watch.stages is not None or "stages" not in file.watch.model_fields_set
+    return 0 if has_stages else min(file.bake.reading, file.watch.length)
 
 
 def _replace(chosen: list[Choice], choice: Choice) -> None:
@@ -264,6 +276,13 @@ def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tupl
 
 def _trigger(section: TriggerSection) -> Trigger:
     return Trigger(_limit(section, section.over), section.then)
+
+
+def _alerts(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[AlertRule, ...]:
+    usual = alerts_left_open(file, (each.name for each in table.classes), chosen)
+    if usual is not None:
+        return usual
+    return tuple(alert_rule(each, _limit(each, each.over)) for each in file.alerts or [])
 
 
 def _limit_text(limit: Limit) -> str:

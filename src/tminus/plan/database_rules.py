@@ -57,6 +57,8 @@ def _known_questions(file: LaunchFile) -> Iterator[Breach]:
         places += [(("triggers", index, "question", name), name) for name in trigger.question or {}]
     for index, target in enumerate(file.verify.targets or []):
         places += [(("verify", "targets", index, "question", name), name) for name in target.question or {}]
+    for index, alert in enumerate(file.alerts or []):
+        places += [(("alerts", index, "question", name), name) for name in alert.question or {}]
     for path, name in places:
         if name in known:
             continue
@@ -136,7 +138,7 @@ def _questions(file: LaunchFile) -> Iterable[tuple[str, QuestionSection]]:
 DATABASE_RULES = (
     Rule(_backups, frozenset({"database"})),
     Rule(_once_named, frozenset({"run", "database"})),
-    Rule(_known_questions, frozenset({"database", "triggers", "verify"})),
+    Rule(_known_questions, frozenset({"database", "triggers", "verify", "alerts"})),
     Rule(_fresh_answers, frozenset({"database"})),
     Rule(_variables, frozenset({"database"})),
     Rule(_no_secret_inside, frozenset({"build", "run", "database"})),

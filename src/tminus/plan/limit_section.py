@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
+from tminus.domain.plan.alert import ALERT_WINDOW_MS, AlertRule, Severity
 from tminus.domain.plan.limit import Consequence, Limit, Trigger
 from tminus.domain.plan.times import MINUTE_MS
 from tminus.plan.kinds import (
@@ -75,6 +76,32 @@ class TargetSection(LimitSection):
     """A limit that must hold, with evidence, before a launch counts as verified."""
 
     over: Duration = usual(MINUTE_MS, TMINUS, "window that is looked at; not for a question")
+
+
+class AlertSection(LimitSection):
+    """A limit that somebody is told about; it changes nothing else."""
+
+    over: Duration = usual(ALERT_WINDOW_MS, TMINUS, "window that is looked at; not for a question")
+    severity: Annotated[Severity, one_of(Severity)] = usual(
+        Severity.WARNING, TMINUS, "how bad it is: critical, high, warning or info"
+    )
+    role: ClassName | None = given("who is told; on-call when critical, else team", default=None)
+    length: OptionalDuration = given(
+        "it fires after so long; at once when not given", default=None, alias="for"
+    )
+    resolve: Duration = usual(
+        default_of(AlertRule, "resolve_ms"), TMINUS, "it is over after the limit was kept for so long"
+    )
+    missing: Duration = usual(
+        default_of(AlertRule, "missing_ms"),
+        TMINUS,
+        "a reading that lacks for so long is an alarm of its own",
+    )
+    group: ClassName | None = given(
+        "alerts of one group are told together; the role when not given", default=None
+    )
+    runbook: Words = given("address of what to do", default="", examples=["https://wiki.example/runbook"])
+    action: Words = given("what to do, in a sentence", default="")
 
 
 class TriggerSection(LimitSection):

@@ -55,11 +55,14 @@ from tminus.plan.kinds import (
     Words,
     one_of,
 )
-from tminus.plan.limit_section import TargetSection, TriggerSection
+from tminus.plan.limit_section import AlertSection, TargetSection, TriggerSection
 from tminus.plan.run_section import RunSection
 from tminus.plan.scalar import complaint
 from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
+from tminus.plan.stage_section import StageSection
 from tminus.plan.tree import Text
+
+OR_OFF = BeforeValidator(lambda value: None if value == "off" else value)
 
 
 class WindowSection(Section):
@@ -192,7 +195,12 @@ class WatchSection(Section):
     """Watch: the first hours of the new release."""
 
     length: Duration = usual(DAY_MS, HANDBOOK, "how long it lasts", alias="for")
-    reading: Duration = usual(30 * MINUTE_MS, HANDBOOK, "a reading enters the log this often")
+    reading: OptionalDuration = given(
+        "a reading enters the log this often; as often as its stage looks when not given", default=None
+    )
+    stages: Annotated[list[StageSection] | None, OR_OFF, Field(min_length=1)] = given(
+        "who is on duty and how often somebody looks, or `off`; the handbook's when not given", default=None
+    )
 
 
 class LeaseSection(Section):
@@ -241,9 +249,6 @@ class ResourcesSection(Section):
         default_of(Resources, "disk_free_ppm"), HANDBOOK, "of the file system that holds the state"
     )
     memory_free: Percentage = usual(default_of(Resources, "memory_free_ppm"), HANDBOOK, "of all memory")
-
-
-OR_OFF = BeforeValidator(lambda value: None if value == "off" else value)
 
 
 class LaunchFile(Section):
@@ -298,6 +303,9 @@ class LaunchFile(Section):
     watch: WatchSection = given("the first day", default_factory=WatchSection)
     triggers: Annotated[list[TriggerSection], Field(min_length=1)] | None = given(
         "limits that act at once; the handbook's 1 % and 500ms roll back when not given", default=None
+    )
+    alerts: Annotated[list[AlertSection] | None, OR_OFF, Field(min_length=1)] = given(
+        "limits that somebody is told about, or `off`; the handbook's when not given", default=None
     )
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(
         default_of(Plan, "on_inconclusive"),

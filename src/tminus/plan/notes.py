@@ -34,7 +34,11 @@ def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
 
 
 def _questions(plan: Plan) -> Iterator[Breach]:
-    limits = (*plan.targets, *(trigger.limit for trigger in plan.triggers))
+    limits = (
+        *plan.targets,
+        *(trigger.limit for trigger in plan.triggers),
+        *(rule.limit for rule in plan.alerts),
+    )
     for question in plan.database.questions if plan.database is not None else ():
         path = ("database", "questions", question.name)
         if question.name not in {limit.question for limit in limits}:

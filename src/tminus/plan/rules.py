@@ -9,6 +9,7 @@ from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.plan.route_class import METER, OTHER
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import Problem
+from tminus.plan.alert_rules import ALERT_RULES
 from tminus.plan.breach import Breach, Rule
 from tminus.plan.build import window_of
 from tminus.plan.database_rules import DATABASE_RULES, SECRET_URL
@@ -218,6 +219,8 @@ def _limits(file: LaunchFile) -> Iterator[tuple[Path, LimitSection]]:
         yield ("triggers", index), trigger
     for index, target in enumerate(file.verify.targets or []):
         yield ("verify", "targets", index), target
+    for index, alert in enumerate(file.alerts or []):
+        yield ("alerts", index), alert
 
 
 def _requests(file: LaunchFile) -> Iterator[tuple[Path, RequestSection]]:
@@ -232,10 +235,14 @@ RULES = (
     Rule(_window, frozenset({"window", "t0"})),
     Rule(_reserved_classes, frozenset({"routes", "critical_paths", "smoke"})),
     Rule(_claims, frozenset({"routes", "critical_paths", "drain"})),
-    Rule(_limit_classes, frozenset({"routes", "critical_paths", "smoke", "drain", "triggers", "verify"})),
+    Rule(
+        _limit_classes,
+        frozenset({"routes", "critical_paths", "smoke", "drain", "triggers", "verify", "alerts"}),
+    ),
     Rule(_target_windows, frozenset({"verify"})),
     Rule(_variables, frozenset({"critical_paths", "smoke"})),
     Rule(_drains, frozenset({"routes", "drain"})),
     Rule(_env, frozenset({"run"})),
     *DATABASE_RULES,
+    *ALERT_RULES,
 )

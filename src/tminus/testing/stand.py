@@ -168,12 +168,12 @@ class Stand:
             timeout=COMMAND_LIMIT_S,
         )
 
-    def post(self, launch: str, *verbs: str, argument: str = "") -> None:
+    def post(self, launch: str, *verbs: str, argument: str = "", reason: str = "") -> None:
         """Puts orders into the inbox, in this order, whether anybody listens or not."""
         for verb in verbs:
             number = len(self.home.store.inbox.orders(launch))
             now_ms = self.clock.now_ms() + number  # taken oldest first
-            order = Order(f"{now_ms}-{number}-{verb}", verb, "stand", "", now_ms, argument)
+            order = Order(f"{now_ms}-{number}-{verb}", verb, "stand", reason, now_ms, argument)
             self.home.store.inbox.post(launch, order)
 
     def start(self, *arguments: str, prefix: Sequence[str] = PROGRAM) -> subprocess.Popen[bytes]:

@@ -16,6 +16,7 @@ from tminus.domain.launch.event import KINDS
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.alert import MISSED_LOOK
 from tminus.domain.readiness.verdict import Outcome
 from tminus.testing.crash import AMID, Point, parse_point
 from tminus.testing.stand import NotReachedError, Stand
@@ -42,6 +43,10 @@ QUICK: Mapping[str, Any] = {
     ],
     # Long enough for a successor in mid-shift, so that going on is met as often as falling back.
     "lease": {"shift": "6s", "bake": "30s"},
+}
+LOOKED_AT = {
+    "bake": {"for": "3s", "reading": "1s"},
+    "watch": {"for": "12s", "stages": [{"look": "1s", "role": "team"}]},
 }
 METERED = {"meter": {"get": "/healthz", "post": "/payments", "rate": "30/s"}}
 
@@ -150,6 +155,13 @@ def _hang(stand: Stand, launch: str) -> None:
         threading.Thread(target=call, daemon=True).start()
 
 
+def _answer_alarms(stand: Stand, launch: str) -> None:
+    """Nobody looks in time, then somebody does, and silences the next."""
+    stand.wait(lambda: stand.state(launch).alarms.missed > 0, "a look that was missed")
+    stand.post(launch, "silence", argument=f"500ms {MISSED_LOOK}", reason="swept")
+    stand.post(launch, "acknowledge", "look")
+
+
 GOOD = Story("good")
 METER = Story("metered", METERED)
 DRAIN = Story("draining", {"drain": "1s"}, during=_hang)
@@ -159,6 +171,7 @@ FAULT = Story("faulted", failing="admit_slot")
 RESTART = Story("restarted", during=_kill_instance, fails=True)
 BAD = Story("bad", {"bake": {"for": "4s", "reading": "1s"}}, during=_ail("errors=100"), fails=True)
 LIMP = Story("limping", {"bake": {"for": "6s", "reading": "1s"}}, during=_ail("errors=4"), fails=True)
+LOOKED = Story("looked at", LOOKED_AT, during=_answer_alarms)
 SCRUB = Story("scrubbed", METERED, during=_scrub)
 
 _BOTH = ("before", "after")
@@ -170,6 +183,16 @@ _COMMANDS = (
     "admit-slot",
     "expel-slot",
     "start-job",
+)
+_ALARMS = (
+    "stage-entered",
+    "look-missed",
+    "alert-fired",
+    "alert-acknowledged",
+    "alert-resolved",
+    "looked",
+    "silence-placed",
+    "silence-ended",
 )
 _PHASES = (Phase.STAGING, Phase.CUTOVER, Phase.VERIFYING, Phase.BAKING, Phase.PROMOTING, Phase.WATCHING)
 
@@ -214,6 +237,7 @@ def cases() -> list[Case]:
         ),
         (BAD, "amid:stop_slot"),
         *_told(LIMP, "", "trigger-fired", f"phase-entered={Phase.ROLLING_BACK}", amid=""),
+        *_told(LOOKED, "", *_ALARMS, amid=""),
         *_told(
             SCRUB, "stop-slot", f"phase-entered={Phase.SCRUBBING}", f"phase-entered={Phase.SCRUBBED}", amid=""
         ),

@@ -52,6 +52,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     "taken-over": CALM,
     "not-up": scenario(boot_fails=True),
     "slow": scenario(slow_share=0.3),
+    "looked-at": scenario(
+        stages=True,
+        orders=((11_000, "look", True), (15_000, "silence", True), (15_500, "acknowledge", True)),
+    ),
 }
 
 

@@ -4,12 +4,14 @@ import pytest
 
 from tests.unit.engine.launches import a_plan
 from tminus.domain.canonical import Json, canonical_bytes
+from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.alert import Severity
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.readiness.verdict import Outcome
 
@@ -39,6 +41,16 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.ReadingTaken(GREEN, 1_000, 20, 2_000, None, None),
     ev.InstanceRestarted(GREEN, 1),
     ev.LossMeasured(100, 1, 2, 3, 4, 55, None),
+    al.AlertFired(
+        "errors", "green", al.Cause.LIMIT, Severity.CRITICAL, "on-call", "on-call", "5 of 10", "r", "a"
+    ),
+    al.AlertResolved("errors", "green", al.Cause.NO_DATA, "0 of 10"),
+    al.AlertAcknowledged("errors", "green", al.Cause.ANOMALY, "ann", "on it"),
+    al.SilencePlaced("errors", "ann", "known", 5),
+    al.SilenceEnded("errors", "it ran out"),
+    al.StageEntered(1, "on-call", 5, 6, 7),
+    al.Looked("ann", "quiet"),
+    al.LookMissed(5, 2, "team"),
     ev.Promoted(GREEN),
     ev.SlotRetired(BLUE),
     ev.LaunchEnded("promoted", "2.0.0 serves"),

@@ -58,7 +58,7 @@ def test_a_trigger_moves_traffic_back(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", sorted(TRIAL))
 def test_a_person_moves_traffic_back(phase: Phase) -> None:
     decided = step(launch(phase), orders=(order("rollback"),), **CLOSED)
-    assert kinds(decided) == ["order-taken", "phase-entered"]
+    assert kinds(decided) == ["order-taken", "phase-entered", "alert-fired"]
     assert len(decided.protect) == 1
 
 

@@ -46,6 +46,9 @@ TABLE = {
     "rollback": (TAKEN, TAKEN, TAKEN, "launch-ending", "launch-ending"),
     "withdraw": ("has-stable",) * 5,
     "contract": ("no-contract",) * 5,
+    "look": ("nothing-to-look-at", TAKEN, TAKEN, "nothing-to-look-at", "nothing-to-look-at"),
+    "acknowledge": (*["nothing-fires"] * 4, "launch-ending"),
+    "silence": (*["bad-silence"] * 4, "launch-ending"),
     "fly": ("unknown-order",) * 5,
 }
 CASES = [

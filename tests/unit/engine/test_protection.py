@@ -210,19 +210,8 @@ def test_the_first_trigger_that_rolls_back_ends_the_trial() -> None:
     ] == ["a"]
 
 
-@pytest.mark.parametrize("consequence", list(Consequence))
-def test_in_the_watch_a_limit_only_alerts(consequence: Consequence) -> None:
-    decided = step(launch(Phase.WATCHING), judged=fired(consequence))
-    assert decided.events == (ev.TriggerFired("error rate", Consequence.ALERT, "5 of 10 failed"),)
-
-
-def test_in_the_watch_a_limit_alerts_once() -> None:
-    state = launch(Phase.WATCHING, alerts=frozenset({"error rate"}))
-    assert step(state, judged=fired(Consequence.ROLLBACK)).events == ()
-
-
-@pytest.mark.parametrize("phase", sorted(set(Phase) - TRIAL - {Phase.WATCHING}))
-def test_outside_trial_and_watch_no_trigger_fires(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", sorted(set(Phase) - TRIAL))
+def test_outside_a_trial_no_trigger_fires(phase: Phase) -> None:
     assert "trigger-fired" not in kinds(step(launch(phase), judged=fired(Consequence.ROLLBACK)))
 
 

@@ -122,7 +122,7 @@ def test_windows_and_readings_that_were_not_given_fit_into_short_phases() -> Non
     assert (result.plan.verify, result.plan.bake, result.plan.watch) == (
         Stay(5_000, 5_000),
         Stay(20_000, 20_000),
-        Stay(60_000, 60_000),
+        Stay(60_000, 0),
     )
     assert ("bake.reading", "20s", "once in bake.for") in {
         (each.path, each.value, each.source) for each in result.choices

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from tminus.domain.canonical import Json
 from tminus.domain.codec import DecodeError, from_json, to_json
+from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.command import Command
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
@@ -330,6 +331,7 @@ Event = (
     | ReadingTaken
     | InstanceRestarted
     | LossMeasured
+    | AlarmEvent
     | Promoted
     | SlotRetired
     | LaunchEnded

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from tminus.domain.canonical import digest_of
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.alarm import AlarmEvent, Alarms, sound
 from tminus.domain.launch.command import Command, StopSlot
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobPhase
@@ -67,6 +68,7 @@ class LaunchState:
         resumed_ms: when the last hold was released; what lacked then has its whole time again.
         critical_ok: critical paths passed through the router.
         orders: keys of orders already taken or refused.
+        alarms: what fires, what is silenced, and when somebody looked.
     """
 
     plan: Plan
@@ -107,6 +109,7 @@ class LaunchState:
     alerts: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
     loss: ev.LossMeasured | None = None
+    alarms: Alarms = field(default_factory=Alarms)
 
     @property
     def fence(self) -> int:
@@ -119,10 +122,14 @@ class LaunchState:
         return self.plan.shift.steps_bp if self.stable is not None else (FULL_BP,)
 
     @property
+    def watch_began_ms(self) -> int:
+        """When traffic began to move, which the watch and its stages are counted from."""
+        return self.entered_ms if self.cutover_ms is None else self.cutover_ms
+
+    @property
     def watch_ends_ms(self) -> int:
-        """When the watch is over: its length is counted from when traffic began to move."""
-        began_ms = self.entered_ms if self.cutover_ms is None else self.cutover_ms
-        return began_ms + self.plan.watch.for_ms
+        """When the watch is over."""
+        return self.watch_began_ms + self.plan.watch.for_ms
 
     @property
     def share_bp(self) -> int:
@@ -170,10 +177,16 @@ def planned(event: ev.LaunchPlanned, at_ms: int) -> LaunchState:
     )
 
 
-def evolve(  # noqa: C901 - one line per kind of event
+def evolve(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
+    """The state after one more event, decided at `at_ms`."""
+    if isinstance(event, AlarmEvent):
+        return replace(state, alarms=sound(state.alarms, event, at_ms))
+    return _evolve(state, event, at_ms)
+
+
+def _evolve(  # noqa: C901 - one line per kind of event
     state: LaunchState, event: ev.Event, at_ms: int
 ) -> LaunchState:
-    """The state after one more event, decided at `at_ms`."""
     match event:
         case ev.PhaseEntered():
             return _enter(state, event, at_ms)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tminus.domain.plan.alert import AlertRule, handbook_alerts
 from tminus.domain.plan.database import Database
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass
 from tminus.domain.plan.secret import SecretRef
+from tminus.domain.plan.stage import Stage, handbook_stages
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 FULL_BP = 10_000  # basis points: all traffic
@@ -147,7 +149,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A phase with a length: verification, bake, watch. `reading_every_ms` is its cadence in the log."""
+    """A phase with a length: verification, bake, watch. `reading_every_ms` is its cadence in the log.
+
+    In the watch 0 is the cadence of its stage.
+    """
 
     for_ms: int
     reading_every_ms: int
@@ -211,6 +216,8 @@ class Plan:
             default.
         triggers: limits that act at once.
         targets: limits that must hold, with evidence, before a launch counts as verified.
+        alerts: limits that somebody is told about; they change nothing else.
+        stages: parts of the watch, in order: who is on duty and how often somebody looks; may be empty.
         drain_deadline_ms: requests still on a slot so long after traffic left it are cut and counted.
         database: the service's database, None for a service without one.
         warming: what is fetched before traffic moves.
@@ -239,9 +246,11 @@ class Plan:
     lease: Lease = field(default_factory=Lease)
     verify: Stay = field(default_factory=lambda: Stay(10 * MINUTE_MS, 5 * MINUTE_MS))
     bake: Stay = field(default_factory=lambda: Stay(HOUR_MS, 30 * MINUTE_MS))
-    watch: Stay = field(default_factory=lambda: Stay(DAY_MS, 30 * MINUTE_MS))
+    watch: Stay = field(default_factory=lambda: Stay(DAY_MS, 0))
+    stages: tuple[Stage, ...] = field(default_factory=handbook_stages)
     triggers: tuple[Trigger, ...] = field(default_factory=handbook_triggers)
     targets: tuple[Limit, ...] = field(default_factory=handbook_targets)
+    alerts: tuple[AlertRule, ...] = field(default_factory=handbook_alerts)
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
     meter: Meter = field(default_factory=Meter)
     drain_deadline_ms: int = 30 * SECOND_MS
@@ -255,6 +264,11 @@ class Plan:
 
     @property
     def longest_window_ms(self) -> int:
-        """How far back any judgement of this plan looks."""
+        """How far back any judgement that the launch acts upon looks."""
         limits = (*self.targets, *(trigger.limit for trigger in self.triggers))
         return max((limit.window_ms for limit in limits), default=10 * SECOND_MS)
+
+    @property
+    def longest_look_back_ms(self) -> int:
+        """The same with what is only told."""
+        return max(self.longest_window_ms, *(rule.limit.window_ms for rule in self.alerts), 0)

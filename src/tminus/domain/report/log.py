@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.state import LaunchState, evolve, planned
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.times import format_duration, format_utc, format_utc_clock
 from tminus.domain.readiness.verdict import Outcome
+from tminus.domain.report.alarm_lines import alarm_lines
 from tminus.domain.report.deeds import Deeds
 from tminus.domain.report.figures import judge_reading, loss_of_event, reading_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
@@ -70,7 +72,10 @@ class Narrator:
             raise ev.UnknownEventError(f"a launch begins with launch-planned, not {event.kind!r}")
         else:
             before, self._state = self._state, evolve(self._state, event, at_ms)
-            said = [*self._deeds.tell(before, event, at_ms), *self._say(before, event, at_ms)]
+            if isinstance(event, AlarmEvent):
+                said = list(alarm_lines(before, event, at_ms))
+            else:
+                said = [*self._deeds.tell(before, event, at_ms), *self._say(before, event, at_ms)]
         return tuple(
             LogLine(at_ms, each.depth, each.mark, each.text, each.duration_ms, seq, each.edge)
             for each in said
@@ -250,7 +255,7 @@ def _ordered(state: LaunchState, event: ev.OrderTaken | ev.OrderRefused | ev.Sli
         yield Said(1, Mark.NOTE, text)
     elif event.verb == "hold" and state.hold is not None:
         yield Said(1, Mark.NOTE, f"Order hold by {event.by}{because} (already held)")
-    elif event.verb not in ("hold", "resume", "slip"):  # the event that follows these says the same
+    elif event.verb not in _SAID_ELSEWHERE:  # the event that follows these says the same
         yield Said(1, Mark.NOTE, f"Order {event.verb} by {event.by}{because}")
 
 
@@ -272,6 +277,8 @@ def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
             mark, text = _BANNERS.get(event.outcome, (Mark.NONE, event.outcome.upper()))
             yield Said(0, mark, text.format(why=event.why), edge=Edge.LAST)
 
+
+_SAID_ELSEWHERE = frozenset({"hold", "resume", "slip", "silence", "acknowledge", "look"})
 
 _BANNERS = {
     "promoted": (Mark.OK, "✓✓✓ DEPLOYMENT SUCCESSFUL ✓✓✓ {why}"),

@@ -9,6 +9,7 @@ from tminus.domain.launch.judged import Judged
 from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading, SlotReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.watch.alerting import Course
 from tminus.ports.journal import Order
 
 
@@ -89,6 +90,7 @@ class Step:
         state: the state after `events`.
         waiting: what the launch waits for now.
         next_ms: how long until the next look, at most.
+        courses: how long each alert rule has been broken, kept or without a reading; for the next tick.
     """
 
     protect: tuple[WriteRoute, ...]
@@ -98,3 +100,4 @@ class Step:
     state: LaunchState
     waiting: Waiting
     next_ms: int
+    courses: Mapping[str, Course] = field(default_factory=dict)

@@ -1,24 +1,48 @@
 """The whole decision of one tick: every chapter judges, then the launch decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.answers import read_answers
 from tminus.domain.watch.counts import Sample
+from tminus.engine.decide.alarm import Evidence, watch_over
 from tminus.engine.decide.launch.decide import decide
+from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.launch.work import SAMPLER
 from tminus.engine.decide.step import Observation, Step
-from tminus.engine.decide.watch import judge
+from tminus.engine.decide.watch import Answers, judge
 
 
-def decide_tick(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Step:
-    """What to do now, from a state, an observation and the samples of the router's counters."""
-    return decide(state, with_judgement(state, observation, samples))
+def decide_tick(
+    state: LaunchState,
+    observation: Observation,
+    samples: Sequence[Sample],
+    courses: Mapping[str, Course] | None = None,
+) -> Step:
+    """What to do now, from a state, an observation and the samples of the router's counters.
+
+    `courses` are those of the step before; without them every alert rule begins anew.
+    """
+    return decide_judged(state, with_judgement(state, observation, samples), samples, courses or {})
+
+
+def decide_judged(
+    state: LaunchState, observation: Observation, samples: Sequence[Sample], courses: Mapping[str, Course]
+) -> Step:
+    """The same from an observation that the watch has judged."""
+    step = decide(state, observation)
+    evidence = Evidence(samples, _answers(observation))
+    return watch_over(step, Turn(step.state, observation), evidence, courses)
 
 
 def with_judgement(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Observation:
     """The observation with what the watch makes of it."""
+    judged = judge(state, samples, observation.now_ms, _answers(observation))
+    return replace(observation, judged=judged)
+
+
+def _answers(observation: Observation) -> Answers:
     sampler = observation.jobs.get(SAMPLER)
-    answers = read_answers(sampler.progress if sampler is not None else None)
-    return replace(observation, judged=judge(state, samples, observation.now_ms, answers))
+    return read_answers(sampler.progress if sampler is not None else None)

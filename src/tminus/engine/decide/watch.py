@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
+from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Metric
 from tminus.domain.plan.plan import FULL_BP
@@ -55,9 +56,16 @@ def judge(
 def _judge(
     state: LaunchState, limit: Limit, samples: Sequence[Sample], now_ms: int, answers: Answers
 ) -> Verdict:
+    return verdict_on(state, limit, state.candidate, samples, now_ms, answers)
+
+
+def verdict_on(
+    state: LaunchState, limit: Limit, slot: Slot, samples: Sequence[Sample], now_ms: int, answers: Answers
+) -> Verdict:
+    """Whether `slot` keeps a limit; one that the router does not count is about both slots."""
     if limit.metric is Metric.QUESTION:
         return judge_question(limit, answers.get(limit.question, ()), now_ms)
-    return judge_limit(limit, samples, state.candidate, state.generation, now_ms)
+    return judge_limit(limit, samples, slot, state.generation, now_ms)
 
 
 def _total_failures(state: LaunchState, samples: Sequence[Sample], now_ms: int) -> tuple[Fired, ...]:

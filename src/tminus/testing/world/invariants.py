@@ -3,24 +3,26 @@
 from collections.abc import Sequence
 
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.alarm import Cause
 from tminus.domain.launch.command import Command, StartJob, StartSlot
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.route import FULL_BP, Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState, evolve, fold
+from tminus.domain.plan.alert import ROLLBACK
 from tminus.domain.readiness.verdict import Outcome
 from tminus.ports.journal import Record
+from tminus.testing.world.alarms import check_alarm
 from tminus.testing.world.physics import Physics
+from tminus.testing.world.violation import Violation
+
+__all__ = ["Invariants", "Violation"]
 
 UNHEALTHY_BOUND_MS = 2_000
 """The router's checks need two misses of 200 ms, a restart 800 ms; more is a decision's fault."""
 
 RETREAT_BOUND_MS = 4_000
 """A rollback that was decided takes the next tick; retries against faults need a few."""
-
-
-class Violation(AssertionError):  # noqa: N818 - an invariant is violated, the term of the field
-    """An invariant did not hold."""
 
 
 class Invariants:
@@ -68,6 +70,8 @@ class Invariants:
             self._check_evidence(event)
         if isinstance(event, ev.CommandIntended):
             self._check_point_of_no_return(event.command)
+        if self.state is not None:
+            check_alarm(self.state, event, at_ms)
         if isinstance(event, ev.RouteConfirmed):
             read = self._reads.get(at_ms)
             if read is None or read.text() != event.text:
@@ -169,6 +173,8 @@ class Invariants:
     def ended(self, state: LaunchState) -> None:
         """Checks that the launch has ended in a safe state, with nothing left behind."""
         physics = self._physics
+        if state.phase is Phase.ROLLED_BACK and state.alarms.alarm(ROLLBACK, "", Cause.ROLLBACK) is None:
+            raise Violation("alarms: a rollback told nobody")
         serving = state.candidate if state.phase is Phase.CLOSED else state.stable
         gone = serving.other if serving is not None else state.candidate
         if physics.places[gone].instances and not (serving is None and gone is not state.candidate):

@@ -1,6 +1,6 @@
 """What a world is like, drawn from its seed: the releases, the traffic, the faults, the people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 FAULTS = (
@@ -37,6 +37,7 @@ class Scenario:
         smoke_fails: its smoke suite fails.
         database: the plan has one, with migrations, integrity and a question.
         migration_fails: the expand migration fails.
+        stages: the watch has stages, in which people have to look.
         requests_per_s: users' traffic.
         drain_ms: how long the longest request in flight goes on.
         boot_ms: how long an instance takes to become healthy.
@@ -61,6 +62,7 @@ class Scenario:
     orders: tuple[tuple[int, str, bool], ...]
     database: bool = False
     migration_fails: bool = False
+    stages: bool = False
 
 
 def draw(random: Random) -> Scenario:
@@ -74,7 +76,7 @@ def draw(random: Random) -> Scenario:
             for _ in range(random.choice((0, 0, 0, 1, 1, 2)))
         )
     )
-    return Scenario(
+    world = Scenario(
         first_launch=random.random() < 0.1,
         error_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.02, 0.2, 1.0)),
         slow_share=random.choice((0.0, 0.0, 0.0, 0.0, 0.0, 0.3)),
@@ -91,3 +93,16 @@ def draw(random: Random) -> Scenario:
         calm_ms=random.choice((20_000, 60_000)),
         orders=orders,
     )
+    return replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
+
+
+def _with_looks(
+    random: Random, orders: tuple[tuple[int, str, bool], ...]
+) -> tuple[tuple[int, str, bool], ...]:
+    """The same with people who look, silence and acknowledge now and then, or never."""
+    verbs = ("look", "look", "look", "silence", "acknowledge")
+    more = tuple(
+        (random.randrange(5_000, 40_000), random.choice(verbs), random.random() < 0.5)
+        for _ in range(random.choice((0, 0, 3, 8)))
+    )
+    return tuple(sorted((*orders, *more)))

@@ -1,7 +1,7 @@
 """One simulated launch: the real driver, the fakes, the faults, the people, the invariants, one seed."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -11,10 +11,12 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.alert import ON_CALL, TEAM, AlertRule, Severity
 from tminus.domain.plan.database import Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import Limit, Metric, Trigger
 from tminus.domain.plan.plan import Lease, OneOff, Plan, Run, Shift, Source, Stay
 from tminus.domain.plan.secret import SecretRef, SecretSource
+from tminus.domain.plan.stage import Stage
 from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.report.loss import LaneCount, MeterReading
 from tminus.engine.drive import ClaimLostError, Driver, Tick
@@ -38,6 +40,9 @@ FEWEST_REQUESTS = 20
 DECLINING_SHARE = 0.02
 """Candidates that fail so seldom decline payments instead, which only the database's question shows."""
 
+ARGUMENTS = {"silence": "3s errors"}
+"""What an order says besides its verb."""
+
 END_BOUND_MS = 400_000
 """A launch of this plan has ended so long after the last fault: every phase's deadline, a hold's expiry
 and the retries of whatever was being done, added up and doubled."""
@@ -53,7 +58,25 @@ def sim_database() -> Database:
     )
 
 
-def sim_plan(*, database: bool = False) -> Plan:
+SIM_STAGES = (
+    Stage(8_000, 2_000, TEAM, "fix it", anomalies=True),
+    Stage(16_000, 4_000, ON_CALL),
+    Stage(30_000, 8_000, TEAM),
+)
+"""A first day of half a minute."""
+
+
+def sim_alerts(rate: Limit, slow: Limit) -> tuple[AlertRule, ...]:
+    """Rules below the triggers' limits, so that worlds see them fire, resolve and lose their readings."""
+    lower = replace(rate, name="errors", at_most=5_000)
+    slower = replace(slow, name="slow", at_most=300)
+    return (
+        AlertRule(lower, Severity.HIGH, ON_CALL, resolve_ms=2_000, missing_ms=4_000),
+        AlertRule(slower, Severity.WARNING, TEAM, for_ms=1_000, resolve_ms=2_000, missing_ms=4_000),
+    )
+
+
+def sim_plan(*, database: bool = False, stages: bool = False) -> Plan:
     """A plan whose phases take seconds."""
     declined = Limit("declined", Metric.QUESTION, 100_000, question="declined")
     rate = Limit("error rate", Metric.ERROR_RATE, 10_000, window_ms=3_000, min_requests=FEWEST_REQUESTS)
@@ -73,7 +96,9 @@ def sim_plan(*, database: bool = False) -> Plan:
         lease=Lease(1_000, 30_000),
         verify=Stay(2_000, 1_000),
         bake=Stay(6_000, 2_000),
-        watch=Stay(1_000, 1_000),
+        watch=Stay(1_000, 1_000) if not stages else Stay(30_000, 0),
+        stages=SIM_STAGES if stages else (),
+        alerts=sim_alerts(rate, slow),
         triggers=(Trigger(rate), Trigger(slow), *((Trigger(declined),) if database else ())),
         targets=(rate, slow),
         drain_deadline_ms=5_000,
@@ -109,7 +134,7 @@ class World:
         """Sets the stage: a stable slot that serves, or nothing."""
         self.random = Random(seed)  # noqa: S311 - simulation, not secrecy
         self.scenario = scenario
-        self.plan = sim_plan(database=scenario.database)
+        self.plan = sim_plan(database=scenario.database, stages=scenario.stages)
         self.physics = Physics(
             drain_ms=scenario.drain_ms,
             requests_per_s=scenario.requests_per_s,
@@ -283,7 +308,8 @@ class World:
         elapsed_ms = self.clock.now_ms() - START_MS
         while self._orders and self._orders[0][0] <= elapsed_ms:
             at_ms, verb, direct = self._orders.pop(0)
-            order = Order(f"{at_ms}-{verb}", verb, "someone", "because", self.clock.now_ms())
+            argument = ARGUMENTS.get(verb, "")
+            order = Order(f"{at_ms}-{verb}", verb, "someone", "because", self.clock.now_ms(), argument)
             if direct:
                 driver.order(order)
                 continue

@@ -2,9 +2,11 @@
 
 import re
 
-from tminus.domain.launch.event import HoldReleased, OrderRefused, OrderTaken, Slipped
+from tminus.domain.launch.event import HoldReleased, Slipped
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import CONTRACT
+from tminus.engine.decide.launch.alarm_orders import acknowledge, look, silence
+from tminus.engine.decide.launch.answer import refuse, taken
 from tminus.engine.decide.launch.contract import contract_command, contract_failed
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
@@ -20,59 +22,50 @@ def take_orders(turn: Turn) -> None:
             _VERBS.get(order.verb, _unknown)(turn, order)
 
 
-def _taken(turn: Turn, order: Order) -> str:
-    turn.record(OrderTaken(order.key, order.verb, order.by, order.reason))
-    return f"{order.verb} ordered by {order.by}" + (f": {order.reason}" if order.reason else "")
-
-
-def _refuse(turn: Turn, order: Order, code: str, why: str) -> None:
-    turn.record(OrderRefused(order.key, order.verb, order.by, code, why))
-
-
 def _hold(turn: Turn, order: Order) -> None:
     if turn.state.phase in ENDING | TERMINAL:
-        _refuse(
+        refuse(
             turn, order, "launch-ending", f"the launch is {turn.state.phase.value}; nothing is left to hold"
         )
         return
-    _taken(turn, order)
+    taken(turn, order)
     turn.hold(order.by, order.reason or "ordered")
 
 
 def _resume(turn: Turn, order: Order) -> None:
     if turn.state.hold is None:
-        _refuse(turn, order, "not-held", "the launch is not held")
+        refuse(turn, order, "not-held", "the launch is not held")
         return
-    _taken(turn, order)
+    taken(turn, order)
     turn.record(HoldReleased(order.by, order.reason))
 
 
 def _slip(turn: Turn, order: Order) -> None:
     if turn.state.phase is not Phase.COUNTDOWN:
-        _refuse(turn, order, "t0-passed", "T-0 has passed; hold, abort or roll back instead")
+        refuse(turn, order, "t0-passed", "T-0 has passed; hold, abort or roll back instead")
         return
     t0_ms = int(order.argument) if _MILLISECONDS.fullmatch(order.argument) else None
     if t0_ms is None or t0_ms > _LATEST_MS:
-        _refuse(turn, order, "no-time", f"{order.argument!r} is no time in milliseconds since the epoch")
+        refuse(turn, order, "no-time", f"{order.argument!r} is no time in milliseconds since the epoch")
         return
     window = turn.state.plan.window
     if window is not None and not window.opens_ms <= t0_ms < window.closes_ms:
-        _refuse(turn, order, "outside-window", "the new T-0 is outside the plan's deployment window")
+        refuse(turn, order, "outside-window", "the new T-0 is outside the plan's deployment window")
         return
-    _taken(turn, order)
+    taken(turn, order)
     turn.record(Slipped(t0_ms, order.by, order.reason))
 
 
 def _scrub(turn: Turn, order: Order) -> None:
     if turn.state.phase not in BEFORE_TRAFFIC:
-        _refuse(turn, order, "traffic-moved", "traffic has moved already; use `tminus rollback`")
+        refuse(turn, order, "traffic-moved", "traffic has moved already; use `tminus rollback`")
         return
-    turn.enter(Phase.SCRUBBING, _taken(turn, order))
+    turn.enter(Phase.SCRUBBING, taken(turn, order))
 
 
 def _abort(turn: Turn, order: Order) -> None:
     if turn.state.phase in ENDING | TERMINAL:
-        _taken(turn, order)  # idempotent: what was asked for is happening, or nothing runs
+        taken(turn, order)  # idempotent: what was asked for is happening, or nothing runs
         return
     _rollback(turn, order)
 
@@ -80,29 +73,29 @@ def _abort(turn: Turn, order: Order) -> None:
 def _rollback(turn: Turn, order: Order) -> None:
     state = turn.state
     if state.phase in BEFORE_TRAFFIC:
-        turn.enter(Phase.SCRUBBING, _taken(turn, order))
+        turn.enter(Phase.SCRUBBING, taken(turn, order))
     elif state.phase in TRIAL:
-        turn.enter(Phase.ROLLING_BACK, _taken(turn, order))
+        turn.enter(Phase.ROLLING_BACK, taken(turn, order))
     elif state.phase in ENDING | TERMINAL:
-        _refuse(turn, order, "launch-ending", f"the launch is {state.phase.value} already")
+        refuse(turn, order, "launch-ending", f"the launch is {state.phase.value} already")
     elif state.stable is None:
-        _refuse(turn, order, "no-stable", "a first launch that was promoted has nothing to go back to")
+        refuse(turn, order, "no-stable", "a first launch that was promoted has nothing to go back to")
     elif state.contracts:
         why = (
             "the contract migration has run or is running, and the earlier version cannot live with its "
             "result; fix forward with a new launch, or restore the backup"
         )
-        _refuse(turn, order, "past-no-return", why)
+        refuse(turn, order, "past-no-return", why)
     elif state.stable_going and state.stable_run is None:
         why = f"{state.stable.value} was adopted and has been let go; tminus cannot start it again"
-        _refuse(turn, order, "stable-let-go", why)
+        refuse(turn, order, "stable-let-go", why)
     else:
-        turn.enter(Phase.ROLLING_BACK, _taken(turn, order))
+        turn.enter(Phase.ROLLING_BACK, taken(turn, order))
 
 
 def _withdraw(turn: Turn, order: Order) -> None:
     if turn.state.stable is not None:
-        _refuse(turn, order, "has-stable", "only a first launch is withdrawn; use `tminus rollback`")
+        refuse(turn, order, "has-stable", "only a first launch is withdrawn; use `tminus rollback`")
         return
     _rollback(turn, order)
 
@@ -110,18 +103,18 @@ def _withdraw(turn: Turn, order: Order) -> None:
 def _contract(turn: Turn, order: Order) -> None:
     state = turn.state
     if not contract_command(state):
-        _refuse(turn, order, "no-contract", "the plan has no contract migration")
+        refuse(turn, order, "no-contract", "the plan has no contract migration")
     elif state.phase is not Phase.WATCHING or (state.stable is not None and not state.retired):
         why = "contract comes after the stable slot was retired; until then rollback needs the old schema"
-        _refuse(turn, order, "too-early", why)
+        refuse(turn, order, "too-early", why)
     elif state.contracts and not contract_failed(state):
-        _refuse(turn, order, "contract-ordered", "the contract migration was ordered already")
+        refuse(turn, order, "contract-ordered", "the contract migration was ordered already")
     else:
-        _taken(turn, order)
+        taken(turn, order)
 
 
 def _unknown(turn: Turn, order: Order) -> None:
-    _refuse(turn, order, "unknown-order", f"{order.verb!r} is no order of this release")
+    refuse(turn, order, "unknown-order", f"{order.verb!r} is no order of this release")
 
 
 _VERBS = {
@@ -133,6 +126,9 @@ _VERBS = {
     "rollback": _rollback,
     "withdraw": _withdraw,
     CONTRACT: _contract,
+    "silence": silence,
+    "acknowledge": acknowledge,
+    "look": look,
 }
 
 VERBS = frozenset(_VERBS)

@@ -8,7 +8,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase, JobReading
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import ADOPTION_EVIDENCE
-from tminus.domain.plan.plan import OnInconclusive, Plan, Stay
+from tminus.domain.plan.plan import OnInconclusive, Plan
 from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.engine.decide.launch.bounds import (
     CONFIRM_DEADLINE_MS,
@@ -207,10 +207,19 @@ def _undecided(turn: Turn, verdict: Verdict) -> None:
         turn.hold("tminus", why)
 
 
-def _take_reading(turn: Turn, stay: Stay) -> None:
+def _take_reading(turn: Turn, every_ms: int) -> None:
     reading = turn.observation.judged.reading
-    if reading is not None and turn.now_ms - turn.state.reading_ms >= stay.reading_every_ms:
+    if reading is not None and turn.now_ms - turn.state.reading_ms >= every_ms:
         turn.record(reading)
+
+
+def watch_reading_ms(state: LaunchState) -> int:
+    """How often a reading of the watch is journalled: as the plan says, else as its stage does."""
+    own_ms, stages = state.plan.watch.reading_every_ms, state.plan.stages
+    if own_ms or not stages:
+        return own_ms or state.plan.watch.for_ms
+    stage = stages[min(max(state.alarms.stage, 0), len(stages) - 1)]
+    return min(stage.look_every_ms, state.plan.watch.for_ms)
 
 
 def verification_keys(plan: Plan) -> tuple[str, ...]:
@@ -243,7 +252,7 @@ def _verifying(turn: Turn) -> None:
     if _job_failed(turn, INTEGRITY, "the database is not what it should be"):
         return
     plan = turn.state.plan
-    _take_reading(turn, plan.verify)
+    _take_reading(turn, plan.verify.reading_every_ms)
     verdict = turn.observation.judged.on_target
     walked = all(key in turn.state.jobs for key in verification_keys(plan))
     if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
@@ -258,7 +267,7 @@ def _baking(turn: Turn) -> None:
     if not _confirm(turn):
         return
     plan = turn.state.plan
-    _take_reading(turn, plan.bake)
+    _take_reading(turn, plan.bake.reading_every_ms)
     verdict = turn.observation.judged.safe
     if turn.elapsed_ms >= plan.bake.for_ms and verdict.outcome is Outcome.PASS:
         turn.record(ev.VerdictReached("bake", verdict.outcome, verdict.why))
@@ -281,7 +290,7 @@ def _promoting(turn: Turn) -> None:
 
 def _watching(turn: Turn) -> None:
     state = turn.state
-    _take_reading(turn, state.plan.watch)
+    _take_reading(turn, watch_reading_ms(state))
     if state.stable is not None and not state.retired:
         stable, reading = turn.observation.slot(state.stable), turn.observation.route_reading
         # One that went down by itself is gone as soon as the router can no longer send it anything.

@@ -13,14 +13,12 @@ from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
 
 
 def protect(turn: Turn) -> None:
-    """Rolls back, holds or alerts, by what the router and the watch say in this tick."""
+    """Rolls back, holds or alerts, by what the router and the watch say in this tick; in trials only."""
     _expire_hold(turn)
     if turn.state.phase in TRIAL and not _promotion_stands(turn):
         for rule in (_router_fell_back, _nobody_healthy, _crash_loop, _triggers):
             if turn.state.phase in TRIAL:
                 rule(turn)
-    elif turn.state.phase is Phase.WATCHING:
-        _alert_only(turn)
 
 
 def trial_route(state: LaunchState) -> Route:
@@ -120,12 +118,6 @@ def _triggers(turn: Turn) -> None:
             _go_back(turn, fired.why)
         elif fired.consequence is Consequence.HOLD:
             turn.hold("tminus", fired.why)
-
-
-def _alert_only(turn: Turn) -> None:
-    for fired in turn.observation.judged.fired:
-        if fired.trigger not in turn.state.alerts:
-            turn.record(TriggerFired(fired.trigger, Consequence.ALERT, fired.why))
 
 
 def _go_back(turn: Turn, why: str) -> None:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from tminus.domain.launch.alarm import AlertFired, Cause
 from tminus.domain.launch.event import Event, HoldPlaced, PhaseEntered
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.reading import RouterReading
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState, evolve
+from tminus.domain.plan.alert import ON_CALL, ROLLBACK, Severity
 from tminus.engine.decide.step import Observation
 
 
@@ -36,8 +38,12 @@ class Turn:
         self.events.append(event)
 
     def enter(self, phase: Phase, why: str) -> None:
-        """Goes into a phase."""
+        """Goes into a phase. Every rollback is an alert too, by whatever it came about."""
         self.record(PhaseEntered(phase, why))
+        if phase is Phase.ROLLING_BACK:
+            self.record(
+                AlertFired(ROLLBACK, "", Cause.ROLLBACK, Severity.CRITICAL, ON_CALL, group=ON_CALL, why=why)
+            )
 
     def take_back(self, why: str) -> None:
         """Scrubs while no traffic has moved, rolls back afterwards."""
