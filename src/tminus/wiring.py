@@ -5,7 +5,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tminus.adapters.clock.system_clock import SystemClock
@@ -14,6 +14,7 @@ from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
+from tminus.adapters.postgres.stored import PostgresBackups
 from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.key import SealKey
@@ -23,6 +24,7 @@ from tminus.adapters.supervisor.departures import Departures
 from tminus.domain.canonical import Json
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.ports import Ports
+from tminus.engine.upkeep import UpkeepPorts
 from tminus.ports.clock import Clock
 from tminus.ports.fault import PortFault, Refused
 from tminus.ports.journal import LaunchRow
@@ -67,7 +69,11 @@ class Home:
     @cached_property
     def jobs(self) -> SubprocessJobs:
         """Long work."""
-        secrets = ReferenceSecrets(self.environment, Path.cwd())
+        return self.jobs_in(Path.cwd())
+
+    def jobs_in(self, directory: Path) -> SubprocessJobs:
+        """Long work whose secrets from files and commands are looked for in a directory."""
+        secrets = ReferenceSecrets(self.environment, directory)
         return SubprocessJobs(self.root / "jobs", self.environment, secrets)
 
     def make(self) -> None:
@@ -189,6 +195,21 @@ class Home:
     def backups(self, service: str, environment: str) -> Path:
         """Where backups of a service's database are kept."""
         return self.root / "backups" / f"{service}-{environment}"
+
+    def upkeep(self, service: str, environment: str) -> UpkeepPorts:
+        """Everything that the upkeep of a service's database talks to."""
+        store = self.store
+        return UpkeepPorts(
+            journal=store.journal,
+            shelf=store.shelf,
+            book=store.book,
+            notes=store.upkeep,
+            store=PostgresBackups(),
+            jobs_of=self.jobs_in,
+            folders=self.jobs,
+            directory=self.backups(service, environment),
+            left_ms=partial(self.left_ms, service, environment),
+        )
 
     def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
         artifacts: Mapping[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}

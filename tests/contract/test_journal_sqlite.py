@@ -140,8 +140,10 @@ def test_a_full_disk_is_named_and_costs_nothing_that_was_written(tmp_path: Path)
             except PortFault as caught:
                 fault = caught
         intact = [record.body["number"] for record in store.journal.read(LAUNCH)] == list(range(seq))
+        # Longer than the pages that the append which failed has left in the write-ahead log.
+        reason = "x" * 100_000
         try:
-            store.inbox.post(LAUNCH, Order("k", "hold", "ada", "", 1))
+            store.inbox.post(LAUNCH, Order("k", "hold", "ada", reason, 1))
             posting = "posted"
         except PortFault as caught:
             posting = caught.code

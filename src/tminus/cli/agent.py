@@ -14,6 +14,7 @@ import click
 
 from tminus.adapters.clock.system_clock import SystemClock, open_wake_socket
 from tminus.cli.driving import Driving
+from tminus.cli.schedules import Schedules
 from tminus.domain.launch.event import UnknownEventError
 from tminus.domain.plan.times import format_utc
 from tminus.domain.problem import Problem, ProblemError
@@ -32,6 +33,9 @@ STOP_LIMIT_S = 5.0
 @click.option("--until-idle", is_flag=True, help="End when no launch is open.")
 def command(*, until_idle: bool) -> int:
     """Drive every open launch, until told to stop (SIGTERM, Ctrl-C).
+
+    It also takes the backups and restore tests that a service's plan asks for, while no launch has the
+    database; not with --until-idle.
 
     Stopping the agent loses nothing: launches stay where they are, the router falls back to the stable
     slot when a candidate is on trial, and the next agent goes on.
@@ -112,6 +116,9 @@ class Agent:
         clock = SystemClock(wake)
         self._say("agent started")
         self._revive()
+        if not self._until_idle:
+            self._threads["upkeep"] = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+            self._threads["upkeep"].start()
         try:
             while not self._stop.is_set():
                 rows = [row for row in self._open() if row.launch not in self._given_up]
@@ -175,6 +182,10 @@ class Agent:
             self._say(f"{row.launch}: refused to act\n{error}")
             return
         self._say(f"{row.launch}: {'released' if state is None else state.phase.value}")
+
+    def _keep_up(self) -> None:
+        """Backups and restore tests by schedule, for as long as this agent is there."""
+        Schedules(self._home, self._rows, self._say).run(self._stop)
 
     def _say(self, text: str) -> None:
         click.echo(f"{format_utc(SystemClock().now_ms())} {text}")

@@ -19,6 +19,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "plan": ("plan", "Show what launch.yaml will do, and what it left to defaults."),
     "schema": ("plan", "Print the JSON Schema of launch.yaml."),
     "doctor": ("readiness", "Say what this machine lacks, and how to get it."),
+    "backups": ("readiness", "Show a database's backups, their proof, and what is due."),
     "launch": ("launch", "Launch what launch.yaml describes."),
     "adopt": ("launch", "Take a running service behind the router as it is."),
     "hold": ("launch", "Stop going forward; protection stays armed."),

@@ -19,6 +19,8 @@ class BackupReading:
         size_bytes: of its content.
         taken_ms: when its snapshot was taken, milliseconds since the epoch.
         took_ms: how long it took.
+        tables: counted in its snapshot.
+        rows: of all tables.
     """
 
     path: str
@@ -26,6 +28,8 @@ class BackupReading:
     size_bytes: int
     taken_ms: int
     took_ms: int
+    tables: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

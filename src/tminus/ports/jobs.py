@@ -45,3 +45,17 @@ class Jobs(Protocol):
     def stop_job(self, key: str) -> None:
         """Asks the job to end (SIGTERM; SIGKILL after its grace). Its outcome is read as always."""
         ...
+
+
+class JobFolders(Protocol):
+    """What ended jobs have left, for work that is done again and again."""
+
+    def forget_job(self, key: str) -> None:
+        """Removes everything that is kept of a job that has ended, and its key may be used again.
+
+        Nothing happens to a job that runs or was never started.
+
+        Raises:
+            Unavailable: `job-not-removed`, `jobs-busy`.
+        """
+        ...

@@ -34,10 +34,11 @@ from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobReading, SlotReading
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.database import Database, Integrity, Migrations, Question
-from tminus.domain.plan.plan import Meter, OneOff, Run, Warming
+from tminus.domain.plan.plan import Meter, OneOff, Run, Stay, Warming
 from tminus.domain.plan.secret import parse_secret_ref
 from tminus.domain.plan.times import HOUR_MS, MINUTE_MS
 from tminus.engine.decide.launch.bounds import SHORT_DEADLINE_MS, STAGING_SLACK_MS
+from tminus.engine.decide.launch.work import sampler_job
 
 pytestmark = pytest.mark.req("R6")
 
@@ -88,8 +89,25 @@ def test_without_a_database_nothing_is_backed_up() -> None:
     assert phases(step(counting(*BEFORE_T0[:3], plan=a_plan()))) == [Phase.STAGING]
 
 
-def test_before_a_first_launch_there_is_nothing_to_back_up() -> None:
-    assert phases(step(counting(*BEFORE_T0[:3], first=True))) == [Phase.STAGING]
+@pytest.mark.req("R5", "R16")
+def test_before_a_first_launch_a_database_that_holds_something_is_backed_up() -> None:
+    assert backup_arguments(counting(*BEFORE_T0[:3], first=True))["unless_empty"] is True
+    assert jobs_started(step(counting(*BEFORE_T0[:4], first=True))) == ["restore-test"]
+    assert backup_arguments(counting(*BEFORE_T0[:3]))["unless_empty"] is False
+
+
+def backup_arguments(state: LaunchState) -> dict[str, Any]:
+    job = only(step(state))
+    assert isinstance(job, cmd.StartJob)
+    assert job.key == "backup"
+    return dict(job.arguments)
+
+
+@pytest.mark.req("R16")
+def test_before_a_first_launch_an_empty_database_needs_no_restore_test() -> None:
+    state = counting(*BEFORE_T0[:3], first=True)
+    empty = JobEnded("backup", DONE, {"path": ""}, "", "")
+    assert phases(step(replace(state, jobs={**state.jobs, "backup": empty}))) == [Phase.STAGING]
 
 
 def test_what_is_adopted_is_neither_built_nor_checked() -> None:
@@ -293,6 +311,13 @@ def test_the_sampler_asks_the_plans_questions_of_this_candidate_before_traffic_m
     job = only(step(state, router=a_router(state, **both)))
     assert isinstance(job, cmd.StartJob)
     assert (job.key, job.arguments["questions"][0]["sql"]) == ("sampler", "select 2.0.0, 'green'")
+
+
+def test_the_sampler_outlasts_the_watch_however_long_the_plan_makes_it() -> None:
+    watch = Stay(72 * HOUR_MS, HOUR_MS)
+    plan = a_plan(database=DATABASE, watch=watch)
+    stay_ms = plan.verify.for_ms + plan.bake.for_ms + watch.for_ms
+    assert sampler_job(launch(Phase.STAGING, plan=plan), DATABASE).deadline_ms >= stay_ms + 24 * HOUR_MS
 
 
 @pytest.mark.req("R7")

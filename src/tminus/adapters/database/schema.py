@@ -119,3 +119,19 @@ samples = Table(
     Column("body", Text, nullable=False),
     Index("samples_by_time", "launch", "at_ms"),
 )
+
+# What the agent does by schedule stands beside the launches: it belongs to a service, not to one of them.
+upkeep = Table(
+    "upkeep",
+    METADATA,
+    Column("number", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("upkeep_by_service", "service", "environment", "number"),
+)
+
+ADDED = (upkeep,)
+"""Tables that a journal of an earlier release lacks; that release passes over them."""

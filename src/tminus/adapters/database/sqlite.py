@@ -1,6 +1,7 @@
 """SQLite: connections, durability, triggers and error codes. Everything else is shared SQL."""
 
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from tminus.adapters.database.database import MODE_OPTION, Database, Mode
-from tminus.adapters.database.schema import METADATA, SCHEMA_VERSION, meta
+from tminus.adapters.database.schema import ADDED, METADATA, SCHEMA_VERSION, meta
 from tminus.ports.fault import PortFault, Refused, Unavailable, Unknown
 from tminus.ports.journal import GENESIS
 
@@ -60,9 +61,14 @@ def open_sqlite(path: Path, *, create: bool = True) -> Database:
     try:
         with database.transaction(Mode.READ) as connection:
             known = _known_version(connection, path)
+            lacking = {table.name for table in ADDED} - set(inspect(connection).get_table_names())
         if known is None:
             with database.transaction(Mode.WRITE) as connection:
                 _create(connection, path)
+        elif lacking:
+            # On a full disk a launch goes on without them: nothing that protects needs one.
+            with suppress(Unavailable), database.transaction(Mode.WRITE) as connection:
+                METADATA.create_all(connection, ADDED)
     except BaseException:
         database.close()
         raise

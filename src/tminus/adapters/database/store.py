@@ -11,11 +11,12 @@ from tminus.adapters.database.journal import SqlJournal, SqlRawRecords
 from tminus.adapters.database.samples import RING_SLOTS, SqlSampleRing
 from tminus.adapters.database.shelf import SqlShelf
 from tminus.adapters.database.sqlite import open_sqlite
+from tminus.adapters.database.upkeep import SqlUpkeepBook
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The ports of `tminus.ports.journal`, all over `database`; `close` when done."""
+    """The ports of `tminus.ports.journal`, and the book of upkeep, over `database`; `close` when done."""
 
     database: Database
     journal: SqlJournal
@@ -25,6 +26,7 @@ class Store:
     inbox: SqlInbox
     shelf: SqlShelf
     ring: SqlSampleRing
+    upkeep: SqlUpkeepBook
 
     def close(self) -> None:
         """Closes the connections."""
@@ -42,6 +44,7 @@ def store_over(database: Database, ring_slots: int = RING_SLOTS) -> Store:
         SqlInbox(database),
         SqlShelf(database),
         SqlSampleRing(database, ring_slots),
+        SqlUpkeepBook(database),
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,25 @@ class SubprocessJobs:
             identity = record.identity()
             if identity is not None:
                 signal_group(identity, signal.SIGTERM)
+
+    def forget_job(self, key: str) -> None:
+        """See `JobFolders`. What a lost job has left running is killed first.
+
+        Raises:
+            Unavailable: `job-not-removed`, `jobs-busy`.
+        """
+        record = record_of(self._directory, key)
+        with self._gate(), _writing(f"job {key} could not be removed", code="job-not-removed"):
+            if not record.directory.is_dir():
+                return
+            lock = record.lock()
+            if lock is None:
+                return
+            try:
+                kill_marked(record.mark)
+                shutil.rmtree(record.directory)
+            finally:
+                os.close(lock)
 
     def _job_environment(self, spec: JobSpec) -> dict[str, str]:
         arguments = spec.arguments if isinstance(spec.arguments, dict) else {}

@@ -5,14 +5,15 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from tminus.adapters.postgres.counts import count_tables
+from tminus.adapters.postgres.counts import count_tables, names_of_tables
 from tminus.adapters.postgres.dump import DumpFile, Sidecar, alone_in, disk_faults
 from tminus.adapters.postgres.guarded import Ending, Guarded
+from tminus.adapters.postgres.precedence import announce_backup
 from tminus.adapters.postgres.programs import find_program
 from tminus.adapters.postgres.restore import Restore
 from tminus.adapters.postgres.session import Address, Connection, connect, cut, faults, limited, parse_address
@@ -25,6 +26,8 @@ Find = Callable[[str, int], Path]
 _PIPE_BYTES = 1024 * 1024
 _LOOK_S = 0.1  # how often a wish to stop is looked at
 _LOCK_WAIT_MS = 10_000  # pg_dump waits so long for a table that a migration holds
+_ASK_LIMIT_MS = 10_000  # of a question about the catalogue, which takes milliseconds
+_MAINTENANCE = ("postgres", "template1")  # databases that every server has
 _DEADLINE_MS = 24 * 3_600_000  # the job's own deadline is shorter; this one ends what nobody watches
 
 
@@ -44,13 +47,14 @@ class _Snapshot:
 class PostgresBackup:
     """`ports.database.Backup` with pg_dump and pg_restore."""
 
-    def __init__(self, url: str, log_directory: Path, find: Find = find_program) -> None:
+    def __init__(self, url: str, log_directory: Path, find: Find = find_program, *, wait_ms: int = 0) -> None:
         """Makes no call.
 
         Args:
             url: connection string, password included.
             log_directory: where the programs' output is kept.
             find: see `Find`.
+            wait_ms: how long another backup into the same directory may take to end.
 
         Raises:
             Refused: `database-url-invalid`.
@@ -58,6 +62,7 @@ class PostgresBackup:
         self._address = parse_address(url)
         self._logs = log_directory
         self._find = find
+        self._wait_ms = wait_ms
 
     def take_backup(self, directory: Path, stop: threading.Event) -> BackupReading:
         """See the port. The dump is in pg_dump's custom format, readable by its owner only.
@@ -69,17 +74,56 @@ class PostgresBackup:
         """
         started = time.monotonic()
         with (
-            alone_in(directory),
+            alone_in(directory, stop, self._wait_ms),
             closing(connect(self._address)) as connection,
             limited(connection, stop=stop),
         ):
             with faults(self._address, "backup-failed"):
+                announce_backup(connection)
                 snapshot = _take_snapshot(connection)
             program = self._find("pg_dump", snapshot.server_major)
             with disk_faults(directory), DumpFile(directory, snapshot.taken_ms) as dump:
                 sidecar = self._dump(program, connection, snapshot, dump, stop)
         took_ms = int((time.monotonic() - started) * 1000)
-        return BackupReading(str(dump.path), sidecar.digest, sidecar.size_bytes, sidecar.taken_ms, took_ms)
+        return BackupReading(
+            path=str(dump.path),
+            digest=sidecar.digest,
+            size_bytes=sidecar.size_bytes,
+            taken_ms=sidecar.taken_ms,
+            took_ms=took_ms,
+            tables=len(sidecar.tables),
+            rows=sum(count.rows for count in sidecar.tables),
+        )
+
+    def has_nothing(self) -> bool:
+        """Whether there is no table to back up, because the database is empty or is not there.
+
+        Raises:
+            Unavailable: `database-unreachable`, `database-slow`.
+        """
+        try:
+            connection = connect(self._address)
+        except Unavailable:
+            if self._is_absent():
+                return True
+            raise
+        with closing(connection), limited(connection, _ASK_LIMIT_MS), faults(self._address, "backup-failed"):
+            return not names_of_tables(connection)
+
+    def _is_absent(self) -> bool:
+        """Whether the server answers and has no database of that name."""
+        parts = self._address.parts
+        wanted = parts.get("dbname") or parts.get("user")
+        for other in _MAINTENANCE:
+            with (
+                suppress(Unavailable),
+                closing(connect(self._address, database=other)) as connection,
+                limited(connection, _ASK_LIMIT_MS),
+                faults(self._address, "backup-failed"),
+            ):
+                query = "SELECT FROM pg_catalog.pg_database WHERE datname = %s"
+                return wanted is not None and connection.execute(query, [wanted]).fetchone() is None
+        return False
 
     def test_restore(self, path: Path, stop: threading.Event) -> RestoreReading:
         """See the port. The scratch database is made on the same server.

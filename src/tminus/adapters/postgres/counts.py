@@ -35,11 +35,20 @@ def count_tables(connection: Connection) -> Iterator[TableCount]:
     connection.execute("SET LOCAL row_security = off")
     connection.execute("SET LOCAL search_path = ''")  # names within values are then always written in full
     connection.execute("SET LOCAL bytea_output = 'hex'")
-    for schema, name in connection.execute(_TABLES).fetchall():
+    for schema, name in names_of_tables(connection):
         query = sql.SQL(_COUNT).format(table=sql.Identifier(schema, name))
         row = connection.execute(query).fetchone()
         assert row is not None
         yield TableCount(f"{schema}.{name}", row[0], row[1])
+
+
+def names_of_tables(connection: Connection) -> list[tuple[str, str]]:
+    """(schema, name) of every table that a backup counts.
+
+    Raises:
+        psycopg.Error: the connection ended, or there was no answer in time.
+    """
+    return [(schema, name) for schema, name in connection.execute(_TABLES).fetchall()]
 
 
 def differences(wanted: Sequence[TableCount], found: Sequence[TableCount]) -> tuple[str, ...]:

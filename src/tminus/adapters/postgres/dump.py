@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tminus.ports.fault import Refused, Unavailable
 
 FORMAT = 1
 _CHUNK_BYTES = 1024 * 1024
+_LOOK_S = 0.1  # how often another backup is looked at
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -81,12 +83,7 @@ class DumpFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         beside = sidecar_path(self.path)
-        note = beside.with_name(f".{beside.name}.tmp")
-        with _open_private(note) as file:
-            file.write(canonical_bytes(to_json(sidecar)))
-            file.flush()
-            os.fsync(file.fileno())
-        note.replace(beside)
+        write_private(beside, canonical_bytes(to_json(sidecar)))
         self._temporary.replace(self.path)
         _sync(self.path.parent)
         return sidecar
@@ -104,6 +101,11 @@ class DumpFile:
 def sidecar_path(dump: Path) -> Path:
     """Where a dump's counts stand."""
     return dump.with_name(f"{dump.name}.json")
+
+
+def test_path(dump: Path) -> Path:
+    """Where the answer of the last restore test of a dump stands."""
+    return dump.with_name(f"{dump.name}.test")
 
 
 def read_sidecar(dump: Path) -> Sidecar:
@@ -141,24 +143,39 @@ def digest_of_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
+def alone_in(directory: Path, stop: threading.Event, wait_ms: int = 0) -> Iterator[None]:
     """One backup at a time in a directory; what an earlier one left half-written is removed first.
 
+    Args:
+        directory: made where needed.
+        stop: ends the wait.
+        wait_ms: how long another backup may take to end.
+
     Raises:
-        Unavailable: `backup-running`, `disk-full`, `backup-unwritable`.
+        Unavailable: `backup-running`, `database-stopped`, `disk-full`, `backup-unwritable`.
     """
     with disk_faults(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(directory / ".tminus-backup.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unavailable("backup-running", f"another backup into {directory} is under way") from None
+        ends_at = time.monotonic() + wait_ms / 1000
+        while not _try_lock(lock):
+            if time.monotonic() >= ends_at:
+                raise Unavailable("backup-running", f"another backup into {directory} is under way")
+            if stop.wait(_LOOK_S):
+                raise Unavailable("database-stopped", "told to stop")
         remove_halves(directory)
         yield
     finally:
         os.close(lock)
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -178,11 +195,26 @@ def disk_faults(directory: Path) -> Iterator[None]:
 
 def remove_halves(directory: Path) -> None:
     """Removes what was never finished: temporary files, and counts without a dump."""
-    for path in [*directory.glob(".tminus-*.dump.tmp"), *directory.glob(".tminus-*.dump.json.tmp")]:
+    for path in directory.glob(".tminus-*.tmp"):
         path.unlink(missing_ok=True)
-    for path in directory.glob("tminus-*.dump.json"):
+    for path in [*directory.glob("tminus-*.dump.json"), *directory.glob("tminus-*.dump.test")]:
         if not path.with_suffix("").exists():
             path.unlink(missing_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a small file whole or not at all, readable by its owner only.
+
+    Raises:
+        OSError: it is not written.
+    """
+    note = path.with_name(f".{path.name}.tmp")
+    note.unlink(missing_ok=True)
+    with _open_private(note) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    note.replace(path)
 
 
 def _open_private(path: Path) -> IO[bytes]:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tminus.adapters.postgres.guarded import Ending, Guarded
+from tminus.adapters.postgres.precedence import await_backups
 from tminus.adapters.postgres.session import (
     CONNECT_LIMIT_S,
     Connection,
@@ -71,6 +72,7 @@ class PostgresMigration:
                 _lock(connection)
                 _end_sessions(connection)
                 before = read_schema_version(connection)
+            await_backups(connection, self._address, stop)
             ending = self._run(migration, connection, stop)
             if not ending.fine:
                 self._sweep()

@@ -12,11 +12,12 @@ from tminus.adapters.postgres.arguments import bad_arguments, database_url, obje
 from tminus.adapters.postgres.backup import PostgresBackup
 from tminus.adapters.postgres.inspection import PostgresInspection
 from tminus.adapters.postgres.migration import PostgresMigration
+from tminus.adapters.postgres.stored import keep_test
 from tminus.domain.canonical import Json
 from tminus.domain.codec import from_json, to_json
 from tminus.domain.plan.database import Integrity
 from tminus.domain.problem import Problem, ProblemError
-from tminus.ports.database import MigrationSpec
+from tminus.ports.database import BackupReading, MigrationSpec
 
 CHECK_LIMIT_MS = 60_000  # an integrity query may read a large table once
 _DIGEST_HEX = 64
@@ -26,21 +27,24 @@ def backup(arguments: Json, directory: Path, stop: threading.Event) -> Json:
     """Takes a backup.
 
     Args:
-        arguments: `directory` (path, made where needed), `secrets` (with DATABASE_URL).
+        arguments: `directory` (path, made where needed), optionally `wait_ms` (for another backup to end),
+            `unless_empty` (without a table nothing is taken), `secrets` (with DATABASE_URL).
         directory: of the job.
         stop: ends it; nothing half-written is left.
 
     Returns:
-        `ports.database.BackupReading` as JSON.
+        `ports.database.BackupReading` as JSON, `path` empty where nothing was taken.
 
     Raises:
         ProblemError: see `PostgresBackup.take_backup`; `database-url-missing`, `bad-arguments`.
     """
     body = object_of(arguments)
     with problems("the backup was not taken"):
-        reading = PostgresBackup(database_url(), directory.resolve()).take_backup(
-            Path(body["directory"]), stop
-        )
+        wait_ms = int(body.get("wait_ms", 0))
+        adapter = PostgresBackup(database_url(), directory.resolve(), wait_ms=wait_ms)
+        if body.get("unless_empty") and adapter.has_nothing():
+            return to_json(BackupReading("", "", 0, time.time_ns() // 1_000_000, 0))
+        reading = adapter.take_backup(Path(body["directory"]), stop)
     return to_json(reading)
 
 
@@ -66,6 +70,7 @@ def restore_test(arguments: Json, directory: Path, stop: threading.Event) -> Jso
     differences = list(reading.differences)
     if not reading.tables:
         differences.append("the backup holds no table, so it proves nothing")
+    keep_test(path, differences, reading.took_ms, time.time_ns() // 1_000_000)
     return {
         "passed": not differences,
         "differences": cast("Json", differences),

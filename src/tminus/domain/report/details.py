@@ -22,6 +22,9 @@ def _build(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _backup(result: Mapping[str, Any]) -> Iterator[str]:
+    if result.get("path") == "":
+        yield "There is no table yet, so there is nothing to back up"
+        return
     size = int(result.get("size_bytes", 0)) / _MEBIBYTE
     yield f"{size:.1f} MiB, {result.get('digest', 'unknown')}"
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tminus.domain.launch.command import StartJob
-from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.timeline import PREPARE_AHEAD_MS, VERIFY_AHEAD_MS
 from tminus.engine.decide.launch import work
@@ -36,10 +35,11 @@ def countdown_tasks(state: LaunchState) -> Iterator[Task]:
     yield Task("the build", work.build_job(state), "the build failed", ahead_ms=1 << 50)
     yield Task("the artifact's digest", work.artifact_job(state), "the artifact changed", VERIFY_AHEAD_MS)
     yield Task("resources", work.resources_job(plan), "the machine is short of resources", PREPARE_AHEAD_MS)
-    if plan.database is None or state.stable is None:
-        return  # before a first launch there is nothing that a migration could lose
-    yield Task("the backup", work.backup_job(plan.database), "the backup failed", PREPARE_AHEAD_MS)
-    if work.BACKUP in state.jobs and state.jobs[work.BACKUP].phase is JobPhase.DONE:
+    if plan.database is None:
+        return
+    backup = work.backup_job(state, plan.database)
+    yield Task("the backup", backup, "the backup failed", PREPARE_AHEAD_MS)
+    if work.backup_path(state):
         restore = work.restore_job(state, plan.database)
         yield Task(
             "the restore test", restore, "the backup could not be restored as it was", PREPARE_AHEAD_MS

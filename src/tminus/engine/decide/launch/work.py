@@ -15,7 +15,7 @@ from tminus.domain.plan.plan import OneOff, Plan
 from tminus.domain.plan.request import Request
 from tminus.engine.decide.launch.bounds import (
     METER_DEADLINE_MS,
-    SAMPLER_DEADLINE_MS,
+    SAMPLER_SLACK_MS,
     SHORT_DEADLINE_MS,
     SMOKE_DEADLINE_MS,
 )
@@ -120,15 +120,31 @@ def stable_smoke_job(state: LaunchState, stable: SlotReading) -> StartJob:
     return _suite(STABLE_SMOKE, state.stable_smoke or (_health(state.plan),), targets)
 
 
-def backup_job(database: Database) -> StartJob:
-    """Takes a backup."""
-    return StartJob(BACKUP, "backup", {"secrets": _database_secret(database)}, database.backups.deadline_ms)
+def backup_job(state: LaunchState, database: Database) -> StartJob:
+    """Takes a backup; a scheduled one that has begun may end first, where nobody stops it.
+
+    Before a first launch the database may be empty or not be there, and then there is nothing to take.
+    """
+    deadline_ms = database.backups.deadline_ms
+    arguments: Json = {
+        "secrets": _database_secret(database),
+        "wait_ms": deadline_ms // 2,
+        "unless_empty": state.stable is None,
+    }
+    return StartJob(BACKUP, "backup", arguments, deadline_ms)
+
+
+def backup_path(state: LaunchState) -> str:
+    """Where the backup of this launch is; empty before it is taken, and where there was nothing to take."""
+    ended = state.jobs.get(BACKUP)
+    result = ended.result if ended is not None and ended.phase is JobPhase.DONE else None
+    return str(result.get("path") or "") if isinstance(result, dict) else ""
 
 
 def restore_job(state: LaunchState, database: Database) -> StartJob:
     """Restores the backup of this launch into a scratch database and compares."""
     arguments: Json = {
-        "path": state.jobs[BACKUP].result["path"],
+        "path": backup_path(state),
         "secrets": _database_secret(database),
     }
     return StartJob(RESTORE, "restore-test", arguments, database.backups.deadline_ms)
@@ -194,7 +210,9 @@ def sampler_job(state: LaunchState, database: Database) -> StartJob:
         "database": True,
         "secrets": _database_secret(database),
     }
-    return StartJob(SAMPLER, "sampler", arguments, SAMPLER_DEADLINE_MS)
+    plan = state.plan
+    stays_ms = plan.verify.for_ms + plan.bake.for_ms + plan.watch.for_ms
+    return StartJob(SAMPLER, "sampler", arguments, stays_ms + SAMPLER_SLACK_MS)
 
 
 def _filled(text: str, values: dict[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""Readiness: what is kept ready between launches. Decisions only."""
