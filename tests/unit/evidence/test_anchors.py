@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tminus.domain.watch.evidence.clean_run import clean_run
-from tminus.domain.watch.evidence.detector import detector
+from tminus.domain.watch.evidence.detector import detector, log_mean
 from tminus.domain.watch.evidence.grid import worse
 from tminus.domain.watch.evidence.kernel import share_above
 from tminus.domain.watch.evidence.tally import Both, Tally
@@ -18,7 +18,7 @@ def _fires(limit: float, bad: int, total: int) -> bool:
     kernel = share_above(limit)
     scale = detector(kernel.size, ALPHA, 1, 1.0, 10)
     logs = scale.step(scale.begin(), kernel.log_ratios(Both(Tally(bad, total))))
-    return scale.log_e(logs) >= scale.threshold
+    return log_mean(logs) >= scale.threshold
 
 
 @pytest.mark.req("R9")

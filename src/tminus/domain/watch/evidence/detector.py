@@ -70,10 +70,6 @@ class Detector:
         temper, cap = self.temper, self.cap
         return tuple(log + min(ratio / temper, cap) for log, ratio in zip(logs, ratios, strict=True))
 
-    def log_e(self, logs: tuple[float, ...]) -> float:
-        """Natural logarithm of E."""
-        return log_mean(logs)
-
 
 def detector(size: int, alpha: float, blocks: int | None, temper: float, every: int) -> Detector:
     """A detector that rolls back or alerts.

@@ -8,6 +8,7 @@ import json
 from dataclasses import astuple
 from typing import Any
 
+from tminus.domain.watch.evidence.detector import log_mean
 from tminus.domain.watch.evidence.judgement import Fired
 from tminus.domain.watch.evidence.standing import Moment
 from tminus.domain.watch.evidence.tally import Both, Tally
@@ -126,7 +127,9 @@ def _read_mass(body: list[Any] | None) -> Mass | None:
         return None
     floats, since_ms, mine, others = body
     peak, *logs = map(float, floats.split(" "))
-    return Mass(tuple(logs), peak, Episode(since_ms, _read_tally(mine), _read_tally(others)))
+    return Mass(
+        tuple(logs), log_mean(tuple(logs)), peak, Episode(since_ms, _read_tally(mine), _read_tally(others))
+    )
 
 
 def _tally(tally: Tally) -> list[int]:

@@ -49,7 +49,6 @@ from tminus.domain.watch.evidence.track import (
     begin,
     close,
     counts_above_floor,
-    log_e,
     persists,
     read,
 )
@@ -62,7 +61,8 @@ class Judge:
     Attributes:
         rules: what was fixed before.
         tracks: the evidence per metric, in the order of the rules.
-        seen: the same with the open blocks added, as at the last tick.
+        ticked: the same as they were at the last tick.
+        seen: those with the open blocks added.
         moment: the last tick.
         rollback: the verdict to roll back, once reached.
         alerts: alerts so far, one per metric.
@@ -70,6 +70,7 @@ class Judge:
 
     rules: Rules
     tracks: tuple[Track, ...]
+    ticked: tuple[Track, ...]
     seen: tuple[Track, ...]
     moment: Moment = BEFORE
     rollback: Fired | None = None
@@ -79,7 +80,7 @@ class Judge:
     def start(cls, rules: Rules) -> "Judge":
         """A judge who has seen nothing."""
         tracks = tuple(map(begin, rules.scales))
-        return cls(rules, tracks, tracks)
+        return cls(rules, tracks, tracks, tracks)
 
     def feed(self, *readings: Reading) -> "Judge":
         """The judge after these readings; a metric's may be out of order by up to two seconds.
@@ -107,9 +108,15 @@ class Judge:
         if weight_ppm > 0:
             weighted_ms = now_ms if self.moment.weighted_ms is None else self.moment.weighted_ms
         tracks = tuple(close(*part, now_ms) for part in zip(*self._parts, self.tracks, strict=True))
-        seen = tuple(ahead(*part) for part in zip(*self._parts, tracks, strict=True))
+        # Most ticks bring nothing new to most metrics.
+        seen = tuple(
+            known if track is before else ahead(metric, scales, track)
+            for metric, scales, track, before, known in zip(
+                *self._parts, tracks, self.ticked, self.seen, strict=True
+            )
+        )
         moment = Moment(now_ms, weighted_ms, remaining_ms)
-        return _fired(replace(self, tracks=tracks, seen=seen, moment=moment))
+        return _fired(replace(self, tracks=tracks, ticked=tracks, seen=seen, moment=moment))
 
     def judgement(self) -> Judgement:
         """What held at the last tick."""
@@ -142,7 +149,7 @@ class Judge:
         """
         tracks, moment, rollback, alerts = loaded(rules.digest(), text)
         seen = tuple(ahead(*part) for part in zip(rules.metrics, rules.scales, tracks, strict=True))
-        return cls(rules, tracks, seen, moment, rollback, alerts)
+        return cls(rules, tracks, tracks, seen, moment, rollback, alerts)
 
     @property
     def _parts(self) -> tuple[tuple[Metric, ...], tuple[Scales, ...]]:
@@ -178,32 +185,33 @@ def _fired(judge: Judge) -> Judge:
     known = {alert.metric for alert in alerts}
     for metric, scales, track in zip(rules.metrics, rules.scales, judge.seen, strict=True):
         if metric.name not in known and _alerts(metric, scales, track):
-            alerts = (*alerts, _alert(judge, metric, scales, track))
+            alerts = (*alerts, _alert(judge, metric, track))
     found = _rolls_back(rules, judge.seen)
     if found is None:
         return replace(judge, alerts=alerts)
-    metric, track = rules.metrics[found], judge.seen[found]
-    verdict = _rollback(judge, metric, rules.scales[found], track)
+    metric = rules.metrics[found]
+    verdict = _rollback(judge, found)
     if metric.name not in {alert.metric for alert in alerts}:
         alerts = (*alerts, verdict)
     return replace(judge, rollback=verdict, alerts=alerts)
 
 
-def _rollback(judge: Judge, metric: Metric, scales: Scales, track: Track) -> Fired:
+def _rollback(judge: Judge, index: int) -> Fired:
+    metric, track = judge.rules.metrics[index], judge.seen[index]
     assert metric.limit is not None
-    at_ms = judge.moment.now_ms
-    verdict = Verdict(metric.limit, judge.rules.alpha_ppm, at_ms)
-    held = log_e(scales.rollback, track.rollback)
-    why = fired_sentence(judge.rules, metric, track, track.rollback, held, verdict)
-    return Fired(metric.name, at_ms, why)
+    verdict = Verdict(metric.limit, judge.rules.alpha_ppm, judge.moment.now_ms)
+    together = None
+    if not _is_over(judge.rules.scales[index].rollback, track.rollback) and metric.kind is not Kind.GAUGE:
+        together = _total(judge.rules, judge.seen)
+    why = fired_sentence(judge.rules, metric, track, track.rollback, verdict, together)
+    return Fired(metric.name, judge.moment.now_ms, why)
 
 
-def _alert(judge: Judge, metric: Metric, scales: Scales, track: Track) -> Fired:
+def _alert(judge: Judge, metric: Metric, track: Track) -> Fired:
     assert metric.alert is not None
-    at_ms = judge.moment.now_ms
-    verdict = Verdict(metric.alert, judge.rules.alert_ppm, at_ms)
-    held = log_e(scales.alert, track.alert)
-    return Fired(metric.name, at_ms, fired_sentence(judge.rules, metric, track, track.alert, held, verdict))
+    verdict = Verdict(metric.alert, judge.rules.alert_ppm, judge.moment.now_ms)
+    why = fired_sentence(judge.rules, metric, track, track.alert, verdict)
+    return Fired(metric.name, judge.moment.now_ms, why)
 
 
 def _alerts(metric: Metric, scales: Scales, track: Track) -> bool:
@@ -220,12 +228,18 @@ def _is_over(scale: Scale | None, mass: Mass | None) -> bool:
 
 
 def _weighed(metric: Metric, scales: Scales, track: Track) -> float:
-    """Logarithm of a metric's weighted evidence; minus infinity where it may not roll back now."""
+    """Logarithm of a metric's weighted evidence; minus infinity where it may not roll back now.
+
+    Evidence that was enough for itself between two ticks stays enough.
+    """
     if scales.rollback is None or track.rollback is None:
         return -math.inf
-    if not counts_above_floor(metric, track.rollback.episode):
+    weight = math.log(scales.weight)
+    if _is_over(scales.rollback, track.rollback):
+        return weight + track.rollback.peak
+    if not counts_above_floor(metric, scales.rollback, track.rollback.episode):
         return -math.inf
-    return math.log(scales.weight) + log_e(scales.rollback, track.rollback)
+    return weight + track.rollback.log_e
 
 
 def _total(rules: Rules, tracks: tuple[Track, ...]) -> float:
@@ -235,17 +249,12 @@ def _total(rules: Rules, tracks: tuple[Track, ...]) -> float:
 def _rolls_back(rules: Rules, tracks: tuple[Track, ...]) -> int | None:
     """Which metric weighs most, where the evidence of all of them is enough; None where it is not.
 
-    The weighted mean of e-values is one, so all metrics share one budget and add up. A metric alone may also
-    have been enough between two ticks.
+    The weighted mean of e-values is an e-value, so all metrics share one budget and add up. Gauges are apart.
     """
-    for index, (metric, scales, track) in enumerate(zip(rules.metrics, rules.scales, tracks, strict=True)):
+    for index, (metric, track) in enumerate(zip(rules.metrics, tracks, strict=True)):
         over = sum(entry.over_limit for entry in track.bins)
         samples = sum(entry.samples for entry in track.bins)
         if metric.kind is Kind.GAUGE and metric.limit is not None and persists(over, samples):
             return index
-        if _is_over(scales.rollback, track.rollback):
-            return index
-    if _total(rules, tracks) < rules.threshold:
-        return None
     weighed = tuple(map(_weighed, rules.metrics, rules.scales, tracks))
-    return weighed.index(max(weighed))
+    return weighed.index(max(weighed)) if log_sum(weighed) >= rules.threshold else None

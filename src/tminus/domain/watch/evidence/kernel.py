@@ -113,12 +113,11 @@ class TwoArms:
         candidate, stable = seen.candidate, seen.stable
         if not candidate.total or not stable.total:
             return None
-        rho = candidate.total / (candidate.total + stable.total)
-        return tuple(
-            ratio
-            for edge in self.edges
-            for ratio in _conditional(candidate.bad_at(edge), stable.bad_at(edge), rho, self.ratio, self.odds)
-        )
+        counts = [(candidate.bad_at(edge), stable.bad_at(edge)) for edge in self.edges]
+        if not any(mine or others for mine, others in counts):
+            return None
+        gains = _gains(candidate.total / (candidate.total + stable.total), self.ratio, self.odds)
+        return tuple(mine * up - (mine + others) * both for mine, others in counts for up, both in gains)
 
 
 def errors_worse(ratio: float, edges: tuple[int | None, ...] = (None,)) -> TwoArms:
@@ -145,8 +144,12 @@ class RouterShare:
             return None
         rho = weight_ppm / _PPM
         mine, others = candidate.bad, candidate.total - candidate.bad
-        upward = _conditional(mine, others, rho, self.ratio, self.odds)
-        return upward + _conditional(others, mine, 1 - rho, self.ratio, self.odds)
+        upward = _gains(rho, self.ratio, self.odds)
+        downward = _gains(1 - rho, self.ratio, self.odds)
+        return (
+            *(mine * up - candidate.total * both for up, both in upward),
+            *(others * up - candidate.total * both for up, both in downward),
+        )
 
 
 def share_off(ratio: float) -> RouterShare:
@@ -154,12 +157,10 @@ def share_off(ratio: float) -> RouterShare:
     return RouterShare(ratio, tuple(ratio * times for times in ODDS))
 
 
-def _conditional(mine: int, others: int, rho: float, ratio: float, odds: tuple[float, ...]) -> Ratios:
-    both = mine + others
-    if not both:
-        return (0.0,) * len(odds)
-    base = math.log(1 - rho + rho * ratio)
-    return tuple(mine * math.log(th / ratio) - both * (math.log(1 - rho + rho * th) - base) for th in odds)
+def _gains(rho: float, ratio: float, odds: tuple[float, ...]) -> list[tuple[float, float]]:
+    """Per alternative: what a bad case of the candidate adds, and what one of either arm takes."""
+    base, log_ratio = math.log(1 - rho + rho * ratio), math.log(ratio)
+    return [(math.log(th) - log_ratio, math.log(1 - rho + rho * th) - base) for th in odds]
 
 
 @dataclass(frozen=True, slots=True)

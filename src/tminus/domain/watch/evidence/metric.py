@@ -58,6 +58,7 @@ class Metric:
             `dispersion`. 2000 is the guess without a baseline.
         deduplicated: bad cases are counted once per client and incident, so none come in clusters.
         strict: weigh blocks of 5 seconds as wholes, for a proof that holds whatever depends on what inside.
+        stale_ms: readings older than this say nothing of now. Five times as long as they are apart.
         edges_ms: the histogram's upper edges, for latency.
         cuts_ms: the edges that are compared with stable's, from `cuts_of`.
         baseline_bad: bad cases of the baseline.
@@ -74,6 +75,7 @@ class Metric:
     dispersion_milli: int = 2000
     deduplicated: bool = False
     strict: bool = False
+    stale_ms: int = 5000
     edges_ms: tuple[int, ...] = BUCKETS_MS
     cuts_ms: tuple[int, ...] = ()
     baseline_bad: int = 0

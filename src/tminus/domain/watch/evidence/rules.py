@@ -56,22 +56,34 @@ class Scale:
         kernel: the formula.
         detector: the mixture.
         gated: its evidence counts only while the candidate exceeds the metric's floor.
+        floor_place: where among the kept edges the floor stands; None where it is no time.
     """
 
     kernel: Kernel
     detector: Detector
     gated: bool = False
+    floor_place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """The scales of one metric; None where it has no such limit."""
+    """The scales of one metric; None where it has no such limit.
+
+    Attributes:
+        rollback: against the limit.
+        alert: against the alert limit.
+        passing: for the target.
+        weight: the metric's part of the error budget for rollbacks.
+        block_ms: length of a block.
+        kept: numbers of the histogram's edges that are kept; None keeps all.
+    """
 
     rollback: Scale | None
     alert: Scale | None
     passing: Scale | None
     weight: float
     block_ms: int
+    kept: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +182,18 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
         blocks = STRICT_BLOCKS if metric.strict else ROLLBACK_BLOCKS
         alpha = rules.alpha_ppm / PPM * weight
         temper = 1.0 if free else TEMPER * dispersion
-        rollback = Scale(kernel, detector(kernel.size, alpha, blocks, temper, every), gated=True)
+        compares_times = metric.kind is Kind.LATENCY_AGAINST_STABLE and metric.floor is not None
+        place = place_of(metric, metric.floor or 0) if compares_times else None
+        rollback = Scale(
+            kernel, detector(kernel.size, alpha, blocks, temper, every), gated=True, floor_place=place
+        )
     if (kernel := kernel_of(metric, metric.alert)) is not None:
         alpha = rules.alert_ppm / PPM * alert_weight
         alert = Scale(kernel, detector(kernel.size, alpha, ALERT_BLOCKS, 1.0 if free else dispersion, every))
     if (kernel := passing_kernel_of(metric)) is not None:
         passing = Scale(kernel, proof(kernel.size, rules.pass_ppm / PPM))
-    return Scales(rollback, alert, passing, weight, block_ms)
+    kept = kept_edges(metric) if metric.kind is Kind.LATENCY_AGAINST_STABLE else None
+    return Scales(rollback, alert, passing, weight, block_ms, kept)
 
 
 def kernel_of(metric: Metric, limit: int | None) -> Kernel | None:
@@ -247,13 +264,6 @@ def kept_edges(metric: Metric) -> tuple[int, ...]:
         return tuple(range(len(metric.edges_ms)))
     limits = metric.cuts_ms if metric.floor is None else (*metric.cuts_ms, metric.floor)
     return tuple(sorted({edge_of(metric, limit_ms) for limit_ms in limits}))
-
-
-def kept(metric: Metric, within: tuple[int, ...]) -> tuple[int, ...]:
-    """Of a reading's histogram the edges that matter."""
-    if not within or metric.kind is not Kind.LATENCY_AGAINST_STABLE:
-        return within
-    return tuple(within[edge] for edge in kept_edges(metric))
 
 
 def place_of(metric: Metric, limit_ms: int) -> int:

@@ -39,16 +39,33 @@ def evidence_of(log_e: float) -> str:
 
 
 def fired_sentence(
-    rules: Rules, metric: Metric, track: Track, mass: Mass | None, log_e: float, of: Verdict
+    rules: Rules,
+    metric: Metric,
+    track: Track,
+    mass: Mass | None,
+    of: Verdict,
+    together: float | None = None,
 ) -> str:
-    """Why a limit counts as broken, with what happened since the evidence began to grow."""
+    """Why a limit counts as broken, with what happened since the evidence began to grow.
+
+    Args:
+        rules: the launch's rules.
+        metric: the metric whose evidence weighs most.
+        track: its state.
+        mass: its evidence; None for a gauge.
+        of: what was decided.
+        together: natural logarithm of the weighted evidence of all metrics, where one alone is not enough.
+    """
     if metric.kind is Kind.GAUGE or mass is None:
         return f"{_gauge(metric, track, of.limit)}; for good, not for a moment"
     episode = mass.episode
     span = format_duration(_whole_s(max(MILLI, of.at_ms - episode.since_ms)))
+    held = f"evidence {evidence_of(max(mass.log_e, mass.peak))}"
+    if together is not None:
+        held = f"{held}, all metrics together {evidence_of(together)}"
     return (
         f"{_cases(rules, metric, episode, of.limit, f' in {span}')}, {_limit(metric, of.limit)}; "
-        f"evidence {evidence_of(log_e)}; by luck less than once in {PPM // of.alpha_ppm} launches"
+        f"{held}; by luck less than once in {PPM // of.alpha_ppm} launches"
     )
 
 

@@ -16,9 +16,6 @@ from tminus.domain.watch.evidence.said import (
 )
 from tminus.domain.watch.evidence.track import GAUGE_SAMPLES, Track, log_e
 
-STALE_MS = 5000
-"""Readings older than this say nothing of now. They come every second; five missing ones are an outage."""
-
 AHEAD_MS = 2000
 """A reading this far ahead of the clock means that clocks disagree or one was set back."""
 
@@ -66,7 +63,7 @@ def judged(rules: Rules, index: int, track: Track, moment: Moment, reached: Reac
         reached: the verdicts on it so far.
     """
     metric, scales = rules.metrics[index], rules.scales[index]
-    held = log_e(scales.rollback, track.rollback)
+    held = log_e(track.rollback)
     needed = scales.rollback.detector.threshold if scales.rollback is not None else math.inf
     missing = _missing(scales, track)
     passed = _passed(metric, track, missing)
@@ -107,7 +104,7 @@ def _state(
     if reached.rollback is not None:
         return State.ROLLBACK, reached.rollback.why
     age_ms = moment.now_ms - track.newest_ms
-    if track.newest_ms >= 0 and moment.now_ms >= 0 and (age_ms > STALE_MS or age_ms < -AHEAD_MS):
+    if track.newest_ms >= 0 and moment.now_ms >= 0 and (age_ms > metric.stale_ms or age_ms < -AHEAD_MS):
         return State.STALE, stale_sentence(rules, metric, age_ms)
     if seen.silent_ms >= SILENT_MS:
         return State.NO_DATA, silence_sentence(rules, metric, seen.silent_ms)

@@ -6,8 +6,9 @@ Must not decide what follows from it. Memory does not grow with the launch.
 import math
 from dataclasses import dataclass, replace
 
+from tminus.domain.watch.evidence.detector import log_mean
 from tminus.domain.watch.evidence.metric import Kind, Metric
-from tminus.domain.watch.evidence.rules import Scale, Scales, kept, place_of
+from tminus.domain.watch.evidence.rules import SLOW_SHARE, Scale, Scales
 from tminus.domain.watch.evidence.tally import EMPTY, Arm, Both, Reading, Tally
 
 WATERMARK_MS = 2000
@@ -69,11 +70,13 @@ class Mass:
 
     Attributes:
         logs: logarithms of the mixture's parts.
+        log_e: natural logarithm of the evidence, made from `logs`.
         peak: highest logarithm of the evidence that has counted.
         episode: what the evidence rests on.
     """
 
     logs: tuple[float, ...]
+    log_e: float
     peak: float = -math.inf
     episode: Episode = NO_EPISODE
 
@@ -154,7 +157,7 @@ def read(metric: Metric, scales: Scales, track: Track, reading: Reading) -> Trac
         seen_ms = max(seen_ms, reading.at_ms)
     elif reading.total:
         stable_ms = max(stable_ms, reading.at_ms)
-    added = _added(metric, block, reading)
+    added = _added(scales, block, reading)
     track = replace(
         track,
         open=tuple(sorted((*others, added), key=lambda block: block.number)),
@@ -187,23 +190,26 @@ def ahead(metric: Metric, scales: Scales, track: Track) -> Track:
     return track
 
 
-def log_e(scale: Scale | None, mass: Mass | None) -> float:
-    """Natural logarithm of what a scale holds; minus infinity without a scale."""
-    return -math.inf if scale is None or mass is None else scale.detector.log_e(mass.logs)
+def log_e(mass: Mass | None) -> float:
+    """Natural logarithm of the evidence; minus infinity where none is gathered."""
+    return -math.inf if mass is None else mass.log_e
 
 
-def counts_above_floor(metric: Metric, episode: Episode) -> bool:
+def counts_above_floor(metric: Metric, scale: Scale, episode: Episode) -> bool:
     """Whether the candidate is bad enough by itself for a comparison with stable to roll it back."""
     if metric.floor is None:
         return True
     tally = episode.candidate
-    if metric.kind is Kind.LATENCY_AGAINST_STABLE:
-        return tally.bad_at(place_of(metric, metric.floor)) * 20 > tally.total
+    if scale.floor_place is not None:
+        return tally.bad_at(scale.floor_place) > SLOW_SHARE * tally.total
     return tally.bad * 1_000_000 > metric.floor * tally.total
 
 
 def _empty(scale: Scale | None) -> Mass | None:
-    return None if scale is None else Mass(scale.detector.begin())
+    if scale is None:
+        return None
+    logs = scale.detector.begin()
+    return Mass(logs, log_mean(logs))
 
 
 def _is_sound(metric: Metric, reading: Reading) -> bool:
@@ -225,8 +231,8 @@ def _is_whole(number: object) -> bool:
     return type(number) is int and number >= 0
 
 
-def _added(metric: Metric, block: OpenBlock, reading: Reading) -> OpenBlock:
-    tally = Tally(reading.bad, reading.total, kept(metric, reading.within))
+def _added(scales: Scales, block: OpenBlock, reading: Reading) -> OpenBlock:
+    tally = Tally(reading.bad, reading.total, _kept(scales, reading.within))
     seen = block.seen
     if reading.arm is Arm.STABLE:
         return replace(block, seen=replace(seen, stable=seen.stable + tally), stable_ms=reading.at_ms)
@@ -235,19 +241,23 @@ def _added(metric: Metric, block: OpenBlock, reading: Reading) -> OpenBlock:
     return replace(block, seen=seen, candidate_ms=reading.at_ms)
 
 
+def _kept(scales: Scales, within: tuple[int, ...]) -> tuple[int, ...]:
+    return within if scales.kept is None or not within else tuple(within[edge] for edge in scales.kept)
+
+
 def _binned(metric: Metric, bins: tuple[Bin, ...], reading: Reading) -> tuple[Bin, ...]:
     number = reading.at_ms // GAUGE_BIN_MS
     value = reading.value
     assert value is not None
     over_limit = int(metric.limit is not None and value > metric.limit)
     over_alert = int(metric.alert is not None and value > metric.alert)
-    kept = {entry.number: entry for entry in bins}
-    entry = kept.get(number, Bin(number, 0, 0, 0))
-    kept[number] = Bin(
+    found = {entry.number: entry for entry in bins}
+    entry = found.get(number, Bin(number, 0, 0, 0))
+    found[number] = Bin(
         number, entry.over_limit + over_limit, entry.over_alert + over_alert, entry.samples + 1
     )
-    first = max(kept) - GAUGE_WINDOW_MS // GAUGE_BIN_MS
-    return tuple(kept[key] for key in sorted(kept) if key > first)
+    first = max(found) - GAUGE_WINDOW_MS // GAUGE_BIN_MS
+    return tuple(found[key] for key in sorted(found) if key > first)
 
 
 def persists(over: int, samples: int) -> bool:
@@ -292,12 +302,13 @@ def _weighed(
     detector = scale.detector
     ratios = None if seen is None else scale.kernel.log_ratios(seen)
     logs = detector.step(mass.logs, ratios, detector.restarts_between(*span))
+    held = log_mean(logs)
     if seen is None:
-        return Mass(logs, mass.peak, mass.episode)
-    episode = mass.episode if detector.log_e(mass.logs) > 0 else Episode(at_ms)
+        return Mass(logs, held, mass.peak, mass.episode)
+    episode = mass.episode if mass.log_e > 0 else Episode(at_ms)
     episode = Episode(episode.since_ms, episode.candidate + seen.candidate, episode.stable + seen.stable)
-    counts = scale.gated is False or counts_above_floor(metric, episode)
-    return Mass(logs, max(mass.peak, detector.log_e(logs)) if counts else mass.peak, episode)
+    counts = not scale.gated or counts_above_floor(metric, scale, episode)
+    return Mass(logs, held, max(mass.peak, held) if counts else mass.peak, episode)
 
 
 def _is_burning_in(metric: Metric, scales: Scales, track: Track, block: OpenBlock) -> bool:
