@@ -214,7 +214,8 @@ class Home:
     def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
         artifacts: Mapping[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}
         return {
-            **dict.fromkeys(("build", "verify-artifact", "migrate", "command"), artifacts),
+            **dict.fromkeys(("verify-artifact", "artifact-smoke", "migrate", "command"), artifacts),
+            "build": {**artifacts, "launch": row.launch},
             "backup": {"directory": str(self.backups(row.service, row.environment))},
             "resources": {"directory": str(self.root)},
         }

@@ -18,6 +18,7 @@ from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.git.unpack import UnpackError, unpack
 from tminus.domain.canonical import Json
 from tminus.domain.problem import Problem, ProblemError
+from tminus.ports.fault import Refused
 from tminus.testing.contract.releases import ReleasesContract, ReleasesHarness
 
 GIT_LIMIT_S = 30
@@ -110,6 +111,20 @@ class Builder:
         assert isinstance(result, dict)
         return result
 
+    def tagging(self, tag: str = "v2", commit: str = "", subject: str = "shop 2.0.0") -> dict[str, Json]:
+        arguments: dict[str, Json] = {
+            "repository": str(self.git.repository),
+            "tag": tag,
+            "commit": commit or self.commit,
+            "command": [],
+            "artifacts_directory": str(self.artifacts),
+            "make_tag": subject,
+            "launch": "shop-2.0.0",
+        }
+        result = build(arguments, self.job, self.stop)
+        assert isinstance(result, dict)
+        return result
+
     def problem(self, *command: str, deadline_ms: int | None = None) -> Problem:
         with pytest.raises(ProblemError) as error:
             self.build(*command, deadline_ms=deadline_ms)
@@ -144,6 +159,23 @@ def test_a_tag_of_a_tree_names_no_commit(git: GitHarness) -> None:
     git.git("tag", "v1", "HEAD^{tree}")
     with pytest.raises(Exception, match="tag-missing"):
         git.releases().read_tag("v1")
+
+
+def test_a_commit_of_another_branch_is_not_on_this_one(git: GitHarness) -> None:
+    git.git("checkout", "--quiet", "-b", "other")
+    other = git.commit()
+    git.git("checkout", "--quiet", "main")
+    assert git.releases().find_commit(other, "other") == other
+    with pytest.raises(Refused, match=f"commit {other[:12]} is not on main") as refusal:
+        git.releases().find_commit(other, "main")
+    assert refusal.value.code == "commit-not-on-branch"
+
+
+def test_a_branch_of_a_remote_is_found(git: GitHarness) -> None:
+    clone = git.directory / "clone"
+    subprocess.run(["git", "clone", "--quiet", git.repository, clone], check=True, timeout=GIT_LIMIT_S)
+    newest = git.git("rev-parse", "HEAD").strip()
+    assert GitReleases(clone, os.environ).find_commit("", "origin/main") == newest
 
 
 def test_variables_of_the_caller_do_not_lead_git_elsewhere(
@@ -244,6 +276,47 @@ def test_builds_at_the_same_time_build_once(builder: Builder, tmp_path: Path) ->
     assert len(digests) == 4
     assert len(set(map(str, digests))) == 1
     assert (tmp_path / "runs").read_text(encoding="utf-8") == "ran\n"
+
+
+@pytest.mark.req("R4")
+def test_a_tag_that_is_not_there_is_made_once_annotated_on_the_planned_commit(builder: Builder) -> None:
+    builder.git.commit()
+    results = [builder.tagging() for _ in range(2)]
+    assert [(result["tagged"], result["commit"]) for result in results] == [
+        (True, builder.commit),
+        (False, builder.commit),
+    ]
+    read = builder.git.releases().read_tag("v2")
+    assert (read.commit, read.annotated) == (builder.commit, True)
+    message = builder.git.git("tag", "--list", "--format=%(contents)", "v2").strip()
+    assert message == "shop 2.0.0\n\nTagged by tminus for the launch shop-2.0.0."
+
+
+def test_without_being_asked_for_no_tag_is_made(builder: Builder) -> None:
+    with pytest.raises(ProblemError, match="tag-missing"):
+        builder.tagging(subject="")
+    assert builder.git.git("tag", "--list", "v2") == ""
+
+
+@pytest.mark.parametrize(("annotated", "code"), [(True, "tag-moved"), (False, "tag-not-annotated")])
+def test_a_tag_that_was_made_meanwhile_is_judged_and_left_alone(
+    builder: Builder, code: str, *, annotated: bool
+) -> None:
+    other = builder.git.commit()
+    builder.git.tag("v2", annotated=annotated)
+    with pytest.raises(ProblemError, match=code):
+        builder.tagging()
+    assert builder.git.releases().read_tag("v2").commit == other
+
+
+def test_a_tagger_without_a_name_is_called_tminus_and_one_with_a_name_by_it(builder: Builder) -> None:
+    builder.tagging()
+    builder.git.git("config", "user.name", "Ada")
+    builder.git.git("config", "user.email", "ada@example.org")
+    builder.git.git("config", "tag.gpgSign", "true")
+    builder.tagging("v3")
+    taggers = builder.git.git("tag", "--list", "--format=%(taggername) %(taggeremail)", "v2", "v3")
+    assert taggers.splitlines()[-1] == "Ada <ada@example.org>"
 
 
 def test_what_a_killed_build_left_is_cleared(builder: Builder) -> None:

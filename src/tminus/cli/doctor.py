@@ -13,7 +13,7 @@ import click
 from tminus.adapters.machine.home import home_path
 from tminus.cli.machine import Machine, this_machine
 from tminus.cli.style import HELP_OPTIONS
-from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.plan import Plan, Source
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
@@ -76,7 +76,7 @@ def examine(machine: Machine, file: Path, home: Path) -> tuple[Finding, ...]:
     findings = [_python(machine), _git(machine), _router(machine), plan_finding]
     if loaded is not None:
         repository = loaded.directory / loaded.plan.source.repository
-        findings += _repository(machine, repository, loaded.plan.source.tag)
+        findings += _repository(machine, repository, loaded.plan.source)
         findings.append(_port(machine, loaded.plan))
     findings += [_open_files(machine), _disk(machine, home), _socket_path(home, loaded)]
     findings.append(_clock(machine, loaded))
@@ -132,7 +132,8 @@ def _plan(file: Path) -> tuple[Finding, LoadedPlan | None]:
     return Finding("plan", State.OK, f"{file}: {plan.service} {plan.version} in {plan.environment}"), loaded
 
 
-def _repository(machine: Machine, repository: Path, tag: str) -> Iterator[Finding]:
+def _repository(machine: Machine, repository: Path, source: Source) -> Iterator[Finding]:
+    tag = source.tag
     try:
         dirty = machine.dirty_paths(repository)
     except PortFault as fault:
@@ -145,14 +146,17 @@ def _repository(machine: Machine, repository: Path, tag: str) -> Iterator[Findin
         yield Finding("repository", State.WARN, what, fix)
     else:
         yield Finding("repository", State.OK, f"{repository} is clean")
-    yield _tag(machine, repository, tag)
+    yield _tag(machine, repository, source)
 
 
-def _tag(machine: Machine, repository: Path, tag: str) -> Finding:
+def _tag(machine: Machine, repository: Path, source: Source) -> Finding:
+    tag = source.tag
     create = f"git tag --annotate {tag} --message {tag}"
     try:
         reading = machine.read_tag(repository, tag)
     except PortFault as fault:
+        if fault.code == "tag-missing" and source.makes_tag:
+            return Finding("tag", State.OK, f"{tag} will be made, at {source.commit or source.branch}")
         return Finding("tag", State.MISSING, fault.why, create)
     if not reading.annotated:
         what = f"{tag} is not annotated: it does not say who made it, and when"

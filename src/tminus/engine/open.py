@@ -115,8 +115,9 @@ def open_launch(
 
     Raises:
         ProblemError: one or more of `launch-running`, `plan-edited`, `tag-missing`, `tag-not-annotated`,
-            `dirty-tree`, `secret-missing`, `window-closed`, `service-left`, `adopt-has-stable`,
-            `adopt-bad-address`, `adopt-same-address`.
+            `tag-elsewhere`, `commit-missing`, `branch-missing`, `commit-not-on-branch`, `dirty-tree`,
+            `secret-missing`, `window-closed`, `service-left`, `adopt-has-stable`, `adopt-bad-address`,
+            `adopt-same-address`.
         PortFault: the journal does not answer.
     """
     plan = request.plan
@@ -191,28 +192,61 @@ def _release_problems(request: Request, releases: Releases) -> tuple[str, list[P
     if plan.adopt:
         return "", []
     where = f"{plan.source.tag} of {plan.source.repository}"
-    problems = []
+    problems: list[Problem] = []
     commit = ""
     try:
-        tag = releases.read_tag(plan.source.tag)
-        commit = tag.commit
-        if not tag.annotated:
-            problems.append(
-                Problem(
-                    "tag-not-annotated",
-                    f"{plan.source.tag} is a lightweight tag",
-                    where,
-                    "an annotated tag says who released what and when",
-                    f'git tag --annotate --force {plan.source.tag} --message "{plan.service} {plan.version}"',
-                )
-            )
+        commit, problems = _tagged(plan, releases, where)
         dirty = () if request.allow_dirty_tree else releases.dirty_paths()
         if dirty:
             problems.append(_dirty(plan, dirty))
     except PortFault as fault:
-        fix = f'git tag --annotate {plan.source.tag} --message "{plan.service} {plan.version}"'
-        problems.append(Problem(fault.code, fault.why, where, "", fix if fault.code == "tag-missing" else ""))
+        problems.append(Problem(fault.code, fault.why, where, "", _release_fix(plan, fault.code)))
     return commit, problems
+
+
+def _tagged(plan: Plan, releases: Releases, where: str) -> tuple[str, list[Problem]]:
+    """The commit that is launched: of the tag, else the one that the build will tag."""
+    source = plan.source
+    try:
+        tag = releases.read_tag(source.tag)
+    except Refused:
+        if not source.makes_tag:
+            raise
+        return releases.find_commit(source.commit, source.branch), []
+    problems = []
+    if not tag.annotated:
+        problems.append(
+            Problem(
+                "tag-not-annotated",
+                f"{source.tag} is a lightweight tag",
+                where,
+                "an annotated tag says who released what and when",
+                f'git tag --annotate --force {source.tag} --message "{plan.service} {plan.version}"',
+            )
+        )
+    wanted = releases.find_commit(source.commit or tag.commit, source.branch)
+    if wanted != tag.commit:
+        problems.append(
+            Problem(
+                "tag-elsewhere",
+                f"{source.tag} names commit {tag.commit[:12]}, and the plan {wanted[:12]}",
+                where,
+                "a tag that is there is never moved: somebody may have released it",
+                "plan another version, or the commit that the tag names",
+            )
+        )
+    return tag.commit, problems
+
+
+def _release_fix(plan: Plan, code: str) -> str:
+    fixes = {
+        "tag-missing": f'git tag --annotate {plan.source.tag} --message "{plan.service} {plan.version}", '
+        "or name `source.branch` in launch.yaml: then tminus tags its newest commit",
+        "commit-not-on-branch": "merge it, or tag a commit that is on the branch, under another version",
+        "commit-missing": "name a commit of this repository as `source.commit`",
+        "branch-missing": "name a branch of this repository as `source.branch`",
+    }
+    return fixes.get(code, "")
 
 
 def _dirty(plan: Plan, dirty: Sequence[str]) -> Problem:

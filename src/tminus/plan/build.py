@@ -7,6 +7,7 @@ from tminus.domain.plan.alert import PAYMENT, AlertRule
 from tminus.domain.plan.database import Backups, Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric, Trigger
 from tminus.domain.plan.plan import (
+    ArtifactSmoke,
     Build,
     Lease,
     Listen,
@@ -53,7 +54,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         project=file.project,
         t0_ms=file.t0,
         window=window_of(file),
-        build=Build(file.build.command, file.build.deadline),
+        build=_build(file, chosen),
         listen=_listen(file, chosen),
         route_classes=table.classes,
         smoke=_smoke(file, critical, chosen),
@@ -117,7 +118,27 @@ def _file_order(choice: Choice) -> int:
 def _source(file: LaunchFile, chosen: list[Choice]) -> PlanSource:
     if file.source.tag is None:
         chosen.append(Choice("source.tag", f"v{file.version}", "from the version"))
-    return PlanSource(file.source.repository, file.source.tag or f"v{file.version}")
+    source = file.source
+    return PlanSource(
+        source.repository, source.tag or f"v{file.version}", source.commit or "", source.branch or ""
+    )
+
+
+def _build(file: LaunchFile, chosen: list[Choice]) -> Build:
+    build = file.build
+    smoke = build.smoke
+    if smoke is None:
+        # The release may need what its expand migration brings, and nothing is backed up yet.
+        smoke = ArtifactSmoke.SUITE if file.database is None else ArtifactSmoke.OFF
+        source = HANDBOOK if file.database is None else f"{TMINUS}: not with a database"
+        chosen.append(Choice("build.smoke", smoke.value, source))
+    return Build(
+        build.command,
+        build.deadline,
+        smoke,
+        tuple(build.smoke_env.items()),
+        tuple(build.smoke_secrets.items()),
+    )
 
 
 def _run(file: LaunchFile) -> Run:

@@ -120,6 +120,16 @@ Version = Annotated[
     ),
 ]
 Tag = Annotated[str, _matching("a git tag", "v1.4.0", r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")]
+Branch = Annotated[str, _matching("a git branch", "main", r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")]
+Commit = Annotated[
+    str,
+    _matching(
+        "the id of a commit: 7 to 64 hexadecimal digits",
+        "3f2a91c",
+        r"[0-9a-f]{7,64}",
+        also={"type": ["string", "number"]},
+    ),
+]
 Duration = Annotated[
     int,
     Scalar(

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tminus.domain.plan.plan import (
+    ArtifactSmoke,
     Build,
     Lease,
     Listen,
@@ -26,8 +27,10 @@ from tminus.plan.kinds import (
     T0,
     Address,
     AssetPath,
+    Branch,
     ClassName,
     CommandLine,
+    Commit,
     CookieName,
     Duration,
     Edge,
@@ -46,6 +49,7 @@ from tminus.plan.kinds import (
     Rate,
     RequestLine,
     RequestPath,
+    Secret,
     Statuses,
     Step,
     Tag,
@@ -77,10 +81,23 @@ class SourceSection(Section):
 
     repository: Words = usual(".", TMINUS, "folder of the git repository, relative to this file")
     tag: Tag | None = given("annotated tag to launch; `v` and the version when not given", default=None)
+    commit: Commit | None = given(
+        "what tminus tags where there is no such tag yet, and what the tag must name where there is",
+        default=None,
+        examples=["3f2a91c"],
+    )
+    branch: Branch | None = given(
+        "branch that the tagged commit must be on; where there is no such tag yet, its newest is tagged",
+        default=None,
+        examples=["main"],
+    )
 
 
 class BuildSection(Section):
-    """How the tag's tree becomes an artifact: a command run once inside it."""
+    """How the tag's tree becomes an artifact: a command run once inside it, and one instance of it asked.
+
+    That instance is started alone after the build, on a free port of its own, and stopped again.
+    """
 
     command: CommandLine = usual(
         default_of(Build, "command"),
@@ -90,6 +107,21 @@ class BuildSection(Section):
     )
     deadline: Duration = usual(
         default_of(Build, "deadline_ms"), TMINUS, "the command is ended after this time"
+    )
+    smoke: Annotated[ArtifactSmoke, one_of(ArtifactSmoke)] | None = given(
+        "what the instance is asked: `suite`, `health` or `off`; the smoke suite when not given, and `off` "
+        "with a `database`, whose schema the release does not know yet",
+        default=None,
+    )
+    smoke_env: dict[EnvName, Words] = given(
+        "variables that differ from `run.env` for that instance",
+        default={},
+        examples=[{"LOG_LEVEL": "debug"}],
+    )
+    smoke_secrets: dict[EnvName, Secret] = given(
+        "references that differ from `run.secrets` for that instance, such as another database",
+        default={},
+        examples=[{"DATABASE_URL": "env:SMOKE_DATABASE_URL"}],
     )
 
 

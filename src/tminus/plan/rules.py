@@ -1,7 +1,7 @@
 """What must hold between the values of a plan, each rule a function. Must not type single values."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from tminus.domain.plan.limit import ALL_CLASSES
@@ -195,23 +195,32 @@ def _drains(file: LaunchFile) -> Iterator[Breach]:
 
 
 def _env(file: LaunchFile) -> Iterator[Breach]:
-    for name, value in file.run.env.items():
-        path = ("run", "env", name)
-        if name in file.run.secrets:
-            what = f"`{name}` stands in `run.env` and in `run.secrets`"
+    yield from _env_of(("run", "env"), file.run.env, ("run", "secrets"), file.run.secrets)
+    smoke = (("build", "smoke_env"), file.build.smoke_env, ("build", "smoke_secrets"))
+    yield from _env_of(*smoke, file.build.smoke_secrets)
+
+
+def _env_of(
+    plain: tuple[str, str], env: Mapping[str, str], secret: tuple[str, str], secrets: Mapping[str, object]
+) -> Iterator[Breach]:
+    for name, value in env.items():
+        path = (*plain, name)
+        if name in secrets:
+            what = f"`{name}` stands in `{'.'.join(plain)}` and in `{'.'.join(secret)}`"
             yield Breach(path, Problem("plan-env-conflict", what, fix="keep one of the two"), at_key=True)
         elif value and (SECRET_NAME.search(name) or SECRET_URL.search(value)):
             problem = Problem(
                 "plan-secret-not-reference",
-                f"`{name}` in `run.env` looks like a secret",
+                f"`{name}` in `{'.'.join(plain)}` looks like a secret",
                 why="a plan is read by many and kept for ever; it holds references to secrets, never values",
-                fix=f"move it: `run: {{secrets: {{{name}: env:{name}}}}}`, or file:PATH or command:LINE",
+                fix=f"move it: `{secret[0]}: {{{secret[1]}: {{{name}: env:{name}}}}}`, "
+                "or file:PATH or command:LINE",
             )
             yield Breach(path, problem, at_key=True)
-    for part, names in (("env", file.run.env), ("secrets", file.run.secrets)):
+    for part, names in ((plain, env), (secret, secrets)):
         if "PORT" in names:
             problem = Problem("plan-env-conflict", "PORT is set by tminus, to a free port", fix="remove it")
-            yield Breach(("run", part, "PORT"), problem, at_key=True)
+            yield Breach((*part, "PORT"), problem, at_key=True)
 
 
 def _limits(file: LaunchFile) -> Iterator[tuple[Path, LimitSection]]:
@@ -242,7 +251,7 @@ RULES = (
     Rule(_target_windows, frozenset({"verify"})),
     Rule(_variables, frozenset({"critical_paths", "smoke"})),
     Rule(_drains, frozenset({"routes", "drain"})),
-    Rule(_env, frozenset({"run"})),
+    Rule(_env, frozenset({"run", "build"})),
     *DATABASE_RULES,
     *ALERT_RULES,
 )

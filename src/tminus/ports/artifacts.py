@@ -25,6 +25,15 @@ class Releases(Protocol):
         """
         ...
 
+    def find_commit(self, commit: str, branch: str) -> str:
+        """Full id of a commit; of the branch's newest where `commit` is empty. `branch` may be empty.
+
+        Raises:
+            Refused: `commit-missing`, `branch-missing`, `commit-not-on-branch`.
+            Unavailable: git does not answer.
+        """
+        ...
+
     def dirty_paths(self) -> tuple[str, ...]:
         """Tracked files with uncommitted changes, and untracked ones that are not ignored; sorted.
 

@@ -200,7 +200,7 @@ _PHASES = (Phase.STAGING, Phase.CUTOVER, Phase.VERIFYING, Phase.BAKING, Phase.PR
 def cases() -> list[Case]:
     """Every case of the sweep: each kind of event before and after its append, each effect half way."""
     good = [f"phase-entered={phase}" for phase in (*_PHASES, Phase.CLOSED)]
-    good += [f"job-ended={key}" for key in ("build", "smoke", "critical-paths")]
+    good += [f"job-ended={key}" for key in ("build", "artifact-smoke", "smoke", "critical-paths")]
     good += [
         "launch-planned",
         "driver-claimed",
@@ -219,9 +219,8 @@ def cases() -> list[Case]:
         *_told(METER, "stop-job", "job-ended=meter", "loss-measured", amid="stop_job"),
         *_told(DRAIN, "cut-slot", amid="cut_slot"),
         *_told(HOST, "host-router", amid="host"),
-        *_told(
-            ORDERS, "", "order-taken=", "order-refused=", "hold-placed", "hold-released", "slipped", amid=""
-        ),
+        *_told(ORDERS, "", "order-taken=", "order-refused=", "hold-placed", "hold-released", amid=""),
+        *_told(ORDERS, "", "slipped", "step-late", amid=""),
         *_told(FAULT, "", "command-failed", amid=""),
         *_told(RESTART, "", "instance-restarted", amid=""),
         *_told(

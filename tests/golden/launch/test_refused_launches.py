@@ -12,6 +12,7 @@ import pytest
 from tminus.cli.driving import refuse_damaged
 from tminus.cli.launch import enter
 from tminus.domain.problem import ProblemError
+from tminus.engine.drive import fold_launch
 from tminus.wiring import Home, open_home
 
 PLAN = """\
@@ -24,7 +25,7 @@ listen: 127.0.0.1:@PORT@
 """
 
 
-def git(repository: Path, *arguments: str) -> None:
+def git(repository: Path, *arguments: str) -> str:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(repository),
@@ -33,7 +34,9 @@ def git(repository: Path, *arguments: str) -> None:
         "GIT_COMMITTER_NAME": "t",
         "GIT_COMMITTER_EMAIL": "t@example.org",
     }
-    subprocess.run(["git", "-C", str(repository), *arguments], check=True, env=environment, timeout=30)
+    argv = ["git", "-C", str(repository), *arguments]
+    done = subprocess.run(argv, check=True, env=environment, timeout=30, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -100,8 +103,59 @@ def test_a_tag_that_does_not_exist(repository: Path, refusal: Callable[[], str])
         "error[tag-missing]: REPOSITORY has no tag 'v1.0.0' that names a commit; create it with: "
         "git tag --annotate v1.0.0 --message v1.0.0 COMMIT\n"
         "  where: v1.0.0 of REPOSITORY\n"
-        '    fix: git tag --annotate v1.0.0 --message "shop 1.0.0"'
+        '    fix: git tag --annotate v1.0.0 --message "shop 1.0.0", '
+        "or name `source.branch` in launch.yaml: then tminus tags its newest commit"
     )
+
+
+def history(repository: Path, port: int, source: str) -> tuple[str, str]:
+    """Two commits: the second has the tag, the first the branch `elsewhere`. The plan gets `source`."""
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "branch", "elsewhere")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "second")
+    git(repository, "tag", "--force", "--annotate", "v1.0.0", "--message", "second")
+    plan = PLAN.replace("@PORT@", str(port)).replace("run:", f"source: {source}\nrun:", 1)
+    (repository / "launch.yaml").write_text(plan.replace("FIRST", first))
+    return first, git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.req("R3", "R4")
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("{branch: elsewhere}", "commit-not-on-branch"),
+        ("{commit: FIRST}", "tag-elsewhere"),
+        ("{commit: FIRST, branch: none}", "branch-missing"),
+        ("{tag: v1.0.1, commit: abcdef0}", "commit-missing"),
+        ("{tag: v1.0.1}", "tag-missing"),
+    ],
+)
+def test_what_the_plan_says_of_a_tag_does_not_hold(
+    repository: Path, port: int, home: Home, source: str, code: str
+) -> None:
+    history(repository, port, source)
+    with pytest.raises(ProblemError) as caught:
+        enter(home, repository / "launch.yaml", "ada", allow_dirty_tree=True)
+    assert [(problem.code, bool(problem.fix)) for problem in caught.value.problems] == [(code, True)]
+
+
+@pytest.mark.req("R3", "R4")
+@pytest.mark.parametrize(
+    ("source", "launched"),
+    [
+        ("{branch: main}", 1),
+        ("{tag: v1.0.1, branch: main}", 1),
+        ("{tag: v1.0.1, branch: elsewhere}", 0),
+        ("{tag: v1.0.1, commit: FIRST, branch: main}", 0),
+    ],
+)
+def test_what_is_launched_is_the_tag_else_what_will_be_tagged(
+    repository: Path, port: int, home: Home, source: str, launched: int
+) -> None:
+    commits = history(repository, port, source)
+    row = enter(home, repository / "launch.yaml", "ada", allow_dirty_tree=True)
+    assert fold_launch(home.store.journal, home.store.shelf, row.launch)[0].commit == commits[launched]
+    assert git(repository, "tag", "--list", "v1.0.1") == ""  # nothing is tagged before it is journalled
 
 
 def test_a_lightweight_tag(repository: Path, refusal: Callable[[], str]) -> None:

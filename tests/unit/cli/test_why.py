@@ -106,7 +106,7 @@ def test_an_order_that_was_not_taken_yet_is_shown_and_left_to_the_driver() -> No
 
 
 def test_a_transition_that_is_due_is_left_to_the_driver_and_said() -> None:
-    told = at(Phase.COUNTDOWN, after_ms=2_000)
+    told = at(Phase.COUNTDOWN, after_ms=2_750)
     told.clock.wait_ms(5_000)
     # The last task has ended meanwhile; whoever drives would go on at once.
     shown = answer(told)

@@ -36,6 +36,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.HoldPlaced("ann", "lunch", 5),
     ev.HoldReleased("ann", ""),
     ev.Slipped(5, "ann", "late"),
+    ev.StepLate("the build", 5, 9),
     ev.OrderTaken("o", "hold", "ann", ""),
     ev.OrderRefused("o", "hold", "ann", "launch-ending", "too late"),
     ev.ReadingTaken(GREEN, 1_000, 20, 2_000, None, None),

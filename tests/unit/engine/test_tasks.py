@@ -28,17 +28,20 @@ from tests.unit.engine.launches import (
     why,
 )
 from tminus.domain.canonical import Json
+from tminus.domain.codec import from_json
 from tminus.domain.launch import command as cmd
-from tminus.domain.launch.event import JobEnded, OwedContract
+from tminus.domain.launch.event import JobEnded, OwedContract, Slipped, StepLate
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobReading, SlotReading
-from tminus.domain.launch.state import LaunchState
+from tminus.domain.launch.state import LaunchState, evolve
 from tminus.domain.plan.database import Database, Integrity, Migrations, Question
-from tminus.domain.plan.plan import Meter, OneOff, Run, Stay, Warming
+from tminus.domain.plan.plan import ArtifactSmoke, Build, Meter, OneOff, Run, Stay, Warming
+from tminus.domain.plan.request import Request
 from tminus.domain.plan.secret import parse_secret_ref
 from tminus.domain.plan.times import HOUR_MS, MINUTE_MS
 from tminus.engine.decide.launch.bounds import SHORT_DEADLINE_MS, STAGING_SLACK_MS
 from tminus.engine.decide.launch.work import sampler_job
+from tminus.engine.decide.step import Step
 
 pytestmark = pytest.mark.req("R6")
 
@@ -71,6 +74,19 @@ def staging(*keys: str, plan: Any = PLAN, **changes: Any) -> LaunchState:  # noq
 
 def without_candidate(state: LaunchState) -> dict[str, Any]:
     return {"slots": {**slots_of(state), CANDIDATE: SlotReading(CANDIDATE)}}
+
+
+def late(decided: Step) -> list[StepLate]:
+    return [event for event in decided.events if isinstance(event, StepLate)]
+
+
+def jobs_of(decided: Step) -> list[cmd.StartJob]:
+    return [entry.command for entry in decided.commands if isinstance(entry.command, cmd.StartJob)]
+
+
+def paths_of(job: cmd.StartJob) -> list[str]:
+    assert isinstance(job.arguments, dict)
+    return [request.path for request in from_json(tuple[Request, ...], job.arguments["requests"])]
 
 
 # The countdown
@@ -131,6 +147,78 @@ def test_a_task_is_due_so_long_before_t0(done: list[str], ahead_ms: int) -> None
     state = counting(*done, t0_ms=t0_ms)
     decided = [step(state, now_ms=t0_ms - ahead_ms + late_ms) for late_ms in (-1, 0)]
     assert [jobs_started(each) for each in decided] == [[], [BEFORE_T0[len(done)]]]
+
+
+SMOKED = a_plan(
+    build=Build(
+        smoke=ArtifactSmoke.SUITE,
+        smoke_environment=(("LEVEL", "debug"), ("CACHE", "none")),
+        smoke_secrets=(("DATABASE_URL", parse_secret_ref("env:SMOKE_URL")),),
+    ),
+    run=Run(
+        ("serve", "{port}"),
+        environment=(("LEVEL", "info"), ("REGION", "eu")),
+        secrets=(("DATABASE_URL", parse_secret_ref("env:URL")), ("CACHE", parse_secret_ref("env:CACHE"))),
+    ),
+    smoke=(Request("GET /", "GET", "/"),),
+)
+
+
+@pytest.mark.req("R3", "R4")
+def test_the_artifact_is_started_alone_after_its_build_with_what_differs_for_it() -> None:
+    (job,) = jobs_of(step(counting("build", plan=SMOKED, t0_ms=NOW_MS + 90 * HOUR_MS)))
+    assert (job.key, job.work) == ("artifact-smoke", "artifact-smoke")
+    assert isinstance(job.arguments, dict)
+    assert job.arguments["environment"] == {
+        "LEVEL": "debug",
+        "CACHE": "none",
+        "REGION": "eu",
+        "TMINUS_SLOT": "none",
+        "TMINUS_VERSION": "2.0.0",
+    }
+    assert job.arguments["secrets"] == {"DATABASE_URL": "env:SMOKE_URL"}
+    assert paths_of(job) == ["/"]
+
+
+def test_an_artifact_that_is_only_asked_for_its_health_gets_no_other_request() -> None:
+    plan = replace(SMOKED, build=Build(smoke=ArtifactSmoke.HEALTH))
+    (job,) = jobs_of(step(counting("build", plan=plan)))
+    assert paths_of(job) == ["/healthz"]
+
+
+def test_an_artifact_that_does_not_work_alone_ends_the_launch() -> None:
+    failed = JobEnded("artifact-smoke", FAILED, None, "artifact-not-up", "it ended with 1")
+    state = counting("build", plan=SMOKED)
+    decided = step(replace(state, jobs={**state.jobs, "artifact-smoke": failed}))
+    assert phases(decided)[0] is Phase.SCRUBBING
+    assert why(decided) == "the artifact does not work alone: it ended with 1 [artifact-not-up]"
+
+
+@pytest.mark.req("R4")
+@pytest.mark.parametrize(
+    ("done", "ahead_ms", "named"),
+    [([], 24 * HOUR_MS, "the build"), (BEFORE_T0[:3], 0, "the backup")],
+)
+def test_a_step_that_has_not_ended_when_it_is_due_is_late_once(
+    done: list[str], ahead_ms: int, named: str
+) -> None:
+    state = counting(*done, t0_ms=NOW_MS + ahead_ms)
+    assert late(step(state, now_ms=NOW_MS)) == []
+    decided = step(state, now_ms=NOW_MS + 1)
+    deadline_ms = jobs_of(decided)[0].deadline_ms + STAGING_SLACK_MS
+    assert late(decided) == [StepLate(named, NOW_MS, NOW_MS + 1 + deadline_ms)]
+    assert decided.waiting.what.startswith(f"{named}, due by 20")
+    assert late(step(decided.state, now_ms=NOW_MS + 2)) == []
+
+
+def test_a_step_is_late_again_for_another_t0() -> None:
+    state = counting(t0_ms=NOW_MS, late=frozenset({"the build"}))
+    slipped = evolve(state, Slipped(NOW_MS + HOUR_MS, "ann", ""), NOW_MS)
+    assert [entry.due_ms for entry in late(step(slipped))] == [NOW_MS + HOUR_MS - 24 * HOUR_MS]
+
+
+def test_without_a_t0_nothing_is_late() -> None:
+    assert late(step(counting())) == []
 
 
 @pytest.mark.req("R2")

@@ -18,6 +18,7 @@ def test_every_default_of_the_least_plan_is_listed_in_the_order_of_the_format() 
         "source.tag",
         "build.command",
         "build.deadline",
+        "build.smoke",
         "run.instances",
         "run.health",
         "run.boot",

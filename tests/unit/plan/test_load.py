@@ -4,7 +4,19 @@ import pytest
 
 from tests.unit.plan.plans import loaded, plan_with
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
-from tminus.domain.plan.plan import Lease, Listen, Meter, Plan, Run, Shift, Source, Stay, Window
+from tminus.domain.plan.plan import (
+    ArtifactSmoke,
+    Build,
+    Lease,
+    Listen,
+    Meter,
+    Plan,
+    Run,
+    Shift,
+    Source,
+    Stay,
+    Window,
+)
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass, Traffic
 from tminus.domain.plan.secret import SecretRef, SecretSource
@@ -22,6 +34,7 @@ def test_a_plan_that_says_little_gets_the_defaults_of_the_domain() -> None:
         version="1.1.0",
         source=Source(".", "v1.1.0"),
         run=Run(("./serve", "--port", "{port}")),
+        build=Build(smoke=ArtifactSmoke.SUITE),
         smoke=health,
         critical_paths=health,
     )

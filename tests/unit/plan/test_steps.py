@@ -1,9 +1,11 @@
 """What the parts of a plan beside its requests become: database, workers, one-off commands, warming."""
 
+import pytest
+
 from tests.unit.plan.plans import loaded, plan_with
 from tminus.domain.plan.database import Backups, Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
-from tminus.domain.plan.plan import OneOff, Resources, Warming, Worker
+from tminus.domain.plan.plan import ArtifactSmoke, OneOff, Resources, Warming, Worker
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -88,3 +90,36 @@ def test_the_digest_covers_the_database() -> None:
     base = loaded("database: {url: env:A}\n").digest
     assert loaded("database: {url: env:B}\n").digest != base
     assert loaded("database: {url: env:A, backups: {keep: 2d}}\n").digest != base
+
+
+@pytest.mark.parametrize(
+    ("more", "smoke"),
+    [
+        ("", ArtifactSmoke.SUITE),
+        ("database: {url: env:DATABASE_URL}\n", ArtifactSmoke.OFF),
+        ("database: {url: env:DATABASE_URL}\nbuild: {smoke: suite}\n", ArtifactSmoke.SUITE),
+        ("build: {smoke: off}\n", ArtifactSmoke.OFF),
+        ("build: {smoke: health}\n", ArtifactSmoke.HEALTH),
+    ],
+)
+def test_an_artifact_is_smoked_alone_unless_there_is_a_database_that_it_might_not_fit(
+    more: str, smoke: ArtifactSmoke
+) -> None:
+    assert plan_with(more).build.smoke is smoke
+
+
+def test_what_differs_for_the_artifact_alone_is_read_beside_what_does_not() -> None:
+    plan = plan_with("build: {smoke_env: {LEVEL: debug}, smoke_secrets: {DATABASE_URL: env:SMOKE}}\n")
+    assert plan.build.smoke_environment == (("LEVEL", "debug"),)
+    assert plan.build.smoke_secrets == (("DATABASE_URL", SecretRef(SecretSource.ENV, "SMOKE")),)
+
+
+def test_a_release_may_be_named_by_its_commit_or_branch() -> None:
+    source = plan_with("source: {commit: 0123456, branch: release/1}\n").source
+    assert (source.tag, source.commit, source.branch, source.makes_tag) == (
+        "v1.1.0",
+        "0123456",
+        "release/1",
+        True,
+    )
+    assert not plan_with().source.makes_tag

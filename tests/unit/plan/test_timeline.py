@@ -25,6 +25,7 @@ def lines(more: str) -> list[tuple[str, str, str]]:
 def test_the_handbook_s_launch_falls_where_the_handbook_says() -> None:
     assert lines("t0: 2025-12-20T14:00Z\n") == [
         ("T-1d", "countdown", "T-1d"),
+        ("T-1d", "countdown", "T-1d"),
         ("T-1h", "countdown", "T-1h"),
         ("T-30m", "countdown", "T-30m"),
         ("T-0", "staging", "T-0"),
@@ -39,7 +40,8 @@ def test_the_handbook_s_launch_falls_where_the_handbook_says() -> None:
 
 
 def test_a_launch_that_starts_now_has_its_countdown_at_t_0() -> None:
-    assert lines("shift: at-once\n")[:5] == [
+    assert lines("shift: at-once\n")[:6] == [
+        ("T-0", "countdown", "T-0"),
         ("T-0", "countdown", "T-0"),
         ("T-0", "countdown", "T-0"),
         ("T-0", "countdown", "T-0"),

@@ -15,7 +15,7 @@ from typing import cast
 
 from tminus.adapters.git.artifact import artifact_path, content_of, protect, remove_tree, verify_artifact
 from tminus.adapters.git.command import CALL_LIMIT_S, git_argv, git_environment, run_git
-from tminus.adapters.git.git_releases import read_tag
+from tminus.adapters.git.tag import ensure_tag
 from tminus.adapters.git.unpack import UnpackError, unpack
 from tminus.domain.canonical import Json, canonical_bytes, digest_of
 from tminus.domain.problem import Problem, ProblemError
@@ -38,6 +38,7 @@ class _Order:
     command: tuple[str, ...]
     artifacts: Path
     deadline_ms: int | None
+    message: str = ""
 
     @property
     def key(self) -> str:
@@ -55,20 +56,24 @@ def build(arguments: Json, directory: Path, stop: threading.Event) -> Json:
 
     Args:
         arguments: `repository` (path), `tag`, `commit` (full id as planned), `command` (argument vector,
-            may be empty), `artifacts_directory` (path), optionally `deadline_ms` for the command.
+            may be empty), `artifacts_directory` (path), optionally `deadline_ms` for the command, and
+            `make_tag`: the first line of an annotated tag that is put on the commit where there is none
+            yet, with `launch` in its last.
         directory: of the job.
         stop: ends the command.
 
     Returns:
-        `{"digest", "commit", "tag", "files", "bytes"}`; the digest starts with `sha256:`.
+        `{"digest", "commit", "tag", "tagged", "files", "bytes"}`; the digest starts with `sha256:`, and
+        `tagged` tells whether the tag was made here.
 
     Raises:
-        ProblemError: `tag-missing`, `tag-moved`, `build-failed`, `build-stopped`, `build-deadline`,
-            `artifact-changed`, `artifact-unreadable`, `artifacts-unwritable`, `git-unavailable`.
+        ProblemError: `tag-missing`, `tag-moved`, `tag-not-annotated`, `build-failed`, `build-stopped`,
+            `build-deadline`, `artifact-changed`, `artifact-unreadable`, `artifacts-unwritable`,
+            `git-unavailable`.
     """
     order = _order(cast("Mapping[str, Json]", arguments))
     try:
-        _check_tag(order)
+        tagged = _check_tag(order)
         order.artifacts.mkdir(parents=True, exist_ok=True)
         with _alone(order, stop):
             digest = _built_before(order) or _build(order, directory, stop)
@@ -88,6 +93,7 @@ def build(arguments: Json, directory: Path, stop: threading.Event) -> Json:
         "digest": content.digest,
         "commit": order.commit,
         "tag": order.tag,
+        "tagged": tagged,
         "files": content.files,
         "bytes": content.bytes,
     }
@@ -101,11 +107,18 @@ def _order(arguments: Mapping[str, Json]) -> _Order:
         tuple(cast("list[str]", arguments["command"])),
         Path(cast("str", arguments["artifacts_directory"])),
         cast("int | None", arguments.get("deadline_ms")),
+        _message(arguments),
     )
 
 
-def _check_tag(order: _Order) -> None:
-    now = read_tag(order.repository, os.environ, order.tag)
+def _message(arguments: Mapping[str, Json]) -> str:
+    subject, launch = str(arguments.get("make_tag") or ""), str(arguments.get("launch") or "")
+    return f"{subject}\n\nTagged by tminus for the launch {launch}.\n" if subject else ""
+
+
+def _check_tag(order: _Order) -> bool:
+    """Whether the tag was made now; it is that of the planned commit."""
+    now, made = ensure_tag(order.repository, order.tag, order.commit, order.message)
     if now.commit != order.commit:
         raise ProblemError(
             Problem(
@@ -117,6 +130,7 @@ def _check_tag(order: _Order) -> None:
                 f"git tag --force --annotate {order.tag} --message {order.tag} {order.commit}",
             )
         )
+    return made
 
 
 @contextlib.contextmanager

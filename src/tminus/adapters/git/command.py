@@ -61,11 +61,17 @@ def run_git(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        why = f"git {arguments[0]} did not answer within {limit_s:g} s"
+        why = f"git {_verb(arguments)} did not answer within {limit_s:g} s"
         raise Unavailable("git-unavailable", why) from error
     except OSError as error:
         raise Unavailable("git-unavailable", f"git cannot be run: {error.strerror}") from error
     if done.returncode != 0:
         last = os.fsdecode(done.stderr).strip().rpartition("\n")[2][:_WHY_LIMIT]
-        raise Unavailable("git-unavailable", f"git {arguments[0]} in {repository}: {last}")
+        raise Unavailable("git-unavailable", f"git {_verb(arguments)} in {repository}: {last}")
     return os.fsdecode(done.stdout)
+
+
+def _verb(arguments: tuple[str, ...]) -> str:
+    """The git command among arguments that may begin with settings."""
+    settings = arguments.count("-c")
+    return arguments[2 * settings] if len(arguments) > 2 * settings else arguments[0]

@@ -27,6 +27,40 @@ class GitReleases:
         """
         return read_tag(self._repository, self._environment, tag)
 
+    def find_commit(self, commit: str, branch: str) -> str:
+        """See the port. A branch is a local one, else one of a remote such as `origin/main`.
+
+        Raises:
+            Refused: `commit-missing`, `branch-missing`, `commit-not-on-branch`.
+            Unavailable: `git-unavailable`.
+        """
+        tip = self._tip(branch) if branch else ""
+        found = self._commit(commit) if commit else tip
+        if not found:
+            raise Refused("commit-missing", f"{self._repository} has no commit {commit!r}")
+        if tip and self._git("rev-list", "--max-count=1", found, "--not", tip, "--").strip():
+            why = f"commit {found[:12]} is not on {branch}, whose newest commit is {tip[:12]}"
+            raise Refused("commit-not-on-branch", why)
+        return found
+
+    def _tip(self, branch: str) -> str:
+        for name in (f"refs/heads/{branch}", f"refs/remotes/{branch}"):
+            if found := self._commit(name):
+                return found
+        raise Refused("branch-missing", f"{self._repository} has no branch {branch!r}")
+
+    def _commit(self, name: str) -> str:
+        """Full id of the commit of that name, empty where there is none."""
+        if any(character.isspace() for character in name):
+            return ""
+        asked = f"{name}^{{commit}}\n"
+        answer = self._git("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
+        kind, _, found = answer.strip().partition(" ")
+        return found if kind == "commit" else ""
+
+    def _git(self, *arguments: str, stdin: str = "") -> str:
+        return run_git(self._repository, self._environment, *arguments, stdin=stdin)
+
     def dirty_paths(self) -> tuple[str, ...]:
         """See the port. A bare repository has no work tree, so nothing in it can be dirty.
 

@@ -212,6 +212,16 @@ class Slipped:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLate:
+    """A step of the countdown should have ended at `due_ms`; it is given up at `until_ms`."""
+
+    kind: ClassVar[str] = "step-late"
+    step: str
+    due_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTaken:
     """A person's order takes effect in the events that follow."""
 
@@ -326,6 +336,7 @@ Event = (
     | HoldPlaced
     | HoldReleased
     | Slipped
+    | StepLate
     | OrderTaken
     | OrderRefused
     | ReadingTaken

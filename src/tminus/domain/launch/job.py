@@ -1,6 +1,15 @@
 """What the answers of jobs mean. Must not start any."""
 
 SUITES = frozenset(
-    {"smoke", "critical-paths", "smoke-stable", "resources", "warm", "integrity", "restore-test"}
+    {
+        "artifact-smoke",
+        "smoke",
+        "critical-paths",
+        "smoke-stable",
+        "resources",
+        "warm",
+        "integrity",
+        "restore-test",
+    }
 )
 """Keys of jobs that must answer that what they asked passed; any other has done its work by ending well."""

@@ -66,7 +66,7 @@ class LaunchState:
         artifact: digest of the candidate's artifact once it is built.
         reading_ms: when the last reading was journalled.
         resumed_ms: when the last hold was released; what lacked then has its whole time again.
-        critical_ok: critical paths passed through the router.
+        late: steps of the countdown that were told to be late for the present T-0.
         orders: keys of orders already taken or refused.
         alarms: what fires, what is silenced, and when somebody looked.
     """
@@ -107,6 +107,7 @@ class LaunchState:
     commands: Mapping[str, Attempt] = field(default_factory=dict)
     jobs: Mapping[str, ev.JobEnded] = field(default_factory=dict)
     alerts: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
     loss: ev.LossMeasured | None = None
     alarms: Alarms = field(default_factory=Alarms)
@@ -218,7 +219,7 @@ def _evolve(  # noqa: C901 - one line per kind of event
             return _note(state, event, at_ms)
 
 
-def _note(  # noqa: C901 - one line per kind of event
+def _note(  # noqa: C901, PLR0912 - one line per kind of event
     state: LaunchState, event: ev.Event, at_ms: int
 ) -> LaunchState:
     match event:
@@ -227,7 +228,9 @@ def _note(  # noqa: C901 - one line per kind of event
         case ev.SlotUp():
             return replace(state, slot_up=True)
         case ev.Slipped():
-            return replace(state, t0_ms=event.t0_ms)
+            return replace(state, t0_ms=event.t0_ms, late=frozenset())
+        case ev.StepLate():
+            return replace(state, late=state.late | {event.step})
         case ev.TriggerFired():
             return replace(state, alerts=state.alerts | {event.trigger})
         case ev.ReadingTaken():

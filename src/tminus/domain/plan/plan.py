@@ -25,18 +25,51 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the artifact comes from: an annotated tag of a git repository."""
+    """Where the artifact comes from: an annotated tag of a git repository.
+
+    Attributes:
+        repository: its folder.
+        tag: what is built.
+        commit: what is tagged where there is no such tag yet; what the tag must name where there is.
+        branch: what the tagged commit must be on; its tip is tagged where no commit is named.
+    """
 
     repository: str
     tag: str
+    commit: str = ""
+    branch: str = ""
+
+    @property
+    def makes_tag(self) -> bool:
+        """Whether tminus tags the release where nobody has."""
+        return bool(self.commit or self.branch)
+
+
+class ArtifactSmoke(StrEnum):
+    """What the artifact is asked when it is started alone: nothing, its health, or the whole smoke suite."""
+
+    OFF = "off"
+    HEALTH = "health"
+    SUITE = "suite"
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How a tag's tree becomes an artifact: a command run once inside it, or nothing."""
+    """How a tag's tree becomes an artifact: a command run once inside it, or nothing.
+
+    Attributes:
+        command: argument vector.
+        deadline_ms: of the command.
+        smoke: what is asked of one instance that is started after the build and stopped again.
+        smoke_environment: variables that differ for that instance alone.
+        smoke_secrets: the same for secrets.
+    """
 
     command: tuple[str, ...] = ()
     deadline_ms: int = 20 * MINUTE_MS
+    smoke: ArtifactSmoke = ArtifactSmoke.OFF
+    smoke_environment: tuple[tuple[str, str], ...] = ()
+    smoke_secrets: tuple[tuple[str, SecretRef], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tminus.domain.plan.plan import FULL_BP, Plan
+from tminus.domain.plan.plan import FULL_BP, ArtifactSmoke, Plan
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
 
-BUILD_DUE_MS = -DAY_MS  # the handbook: final build by T-24 h
+BUILD_DUE_MS = -DAY_MS
+"""The handbook's final build by T-24 h: it has ended, its artifact smoked, or the launch says it is late."""
 
 VERIFY_AHEAD_MS = HOUR_MS
 """The artifact is hashed again an hour before T-0."""
@@ -79,6 +80,11 @@ def _countdown(plan: Plan) -> Iterator[TimelineEntry]:
     built = f"{tag} is built and its digest recorded, at the latest"
     built = built if timed else f"build {tag} and record its digest"
     yield _fixed(BUILD_DUE_MS if timed else 0, "countdown", built)
+    if plan.build.smoke is not ArtifactSmoke.OFF:
+        health = plan.build.smoke is ArtifactSmoke.HEALTH
+        asked = "ask its health" if health else f"send it {_count(len(plan.smoke), 'smoke request')}"
+        alone = f"start the artifact alone, {asked} and stop it{', at the latest' if timed else ''}"
+        yield _fixed(BUILD_DUE_MS if timed else 0, "countdown", alone)
     yield _fixed(-VERIFY_AHEAD_MS if timed else 0, "countdown", "compare the artifact with its digest again")
     prepare_ms = -PREPARE_AHEAD_MS if timed else 0
     resources = (

@@ -172,6 +172,7 @@ _JOBS = {
     _SMOKE: "Smoke tests on {candidate}",
     _CRITICAL_PATHS: "Critical paths through the router",
     _METER: "Loss meter",
+    "artifact-smoke": "Smoke tests on the artifact alone",
     "verify-artifact": "Verifying the artifact's digest again",
     "resources": "Final resource checks",
     "backup": "Backing up the database",

@@ -18,6 +18,8 @@ def details(key: str, result: Mapping[str, Any]) -> Iterator[Said]:
 
 
 def _build(result: Mapping[str, Any]) -> Iterator[str]:
+    if result.get("tagged"):
+        yield f"Tagged {result.get('tag')} at commit {str(result.get('commit'))[:12]}"
     yield f"Artifact {result.get('digest', 'unknown')}"
 
 

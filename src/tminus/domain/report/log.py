@@ -81,7 +81,7 @@ class Narrator:
             for each in said
         )
 
-    def _say(  # noqa: C901 - one line per kind of event
+    def _say(  # noqa: C901, PLR0912 - one line per kind of event
         self, state: LaunchState, event: ev.Event, at_ms: int
     ) -> Iterator[Said]:
         match event:
@@ -106,6 +106,8 @@ class Narrator:
             case ev.HoldReleased():
                 self._danger_ms = None  # what was held over is past; a later rollback has its own cause
                 yield _resumed(state, event, at_ms)
+            case ev.StepLate():
+                yield _late(event)
             case ev.OrderTaken() | ev.OrderRefused() | ev.Slipped():
                 yield from _ordered(state, event)
             case _:
@@ -244,6 +246,11 @@ def _resumed(state: LaunchState, event: ev.HoldReleased, at_ms: int) -> Said:
     because = f": {event.why}" if event.why else ""
     waited_ms = 0 if state.hold is None else at_ms - state.hold.since_ms
     return Said(1, Mark.NOTE, f"RESUMED by {event.by} after {seconds(waited_ms)}{because}")
+
+
+def _late(event: ev.StepLate) -> Said:
+    due, until = format_utc(event.due_ms), format_utc(event.until_ms)
+    return Said(1, Mark.FAIL, f"LATE: {event.step}, due by {due}; done or given up by {until}")
 
 
 def _ordered(state: LaunchState, event: ev.OrderTaken | ev.OrderRefused | ev.Slipped) -> Iterator[Said]:

@@ -61,6 +61,31 @@ class ReleasesContract:
         harness.tag("v1.0.0", annotated=True)
         assert releases.read_tag("v1.0.0").commit == after != before
 
+    def test_a_commit_is_found_by_its_id_and_a_branch_by_its_newest(self, harness: ReleasesHarness) -> None:
+        """The repository's only branch is `main`; what is on it is told from what is not."""
+        first, second = harness.commit(), harness.commit()
+        find = harness.releases().find_commit
+        assert [find(first, ""), find(first[:12], "main"), find("", "main")] == [first, first, second]
+
+    @pytest.mark.parametrize(
+        ("commit", "branch", "code"),
+        [
+            ("0" * 40, "", "commit-missing"),
+            ("", "", "commit-missing"),
+            ("a b", "", "commit-missing"),
+            ("", "elsewhere", "branch-missing"),
+            ("", "main\nx", "branch-missing"),
+        ],
+    )
+    def test_what_is_no_commit_or_branch_is_refused(
+        self, harness: ReleasesHarness, commit: str, branch: str, code: str
+    ) -> None:
+        """With a code of its own."""
+        harness.commit()
+        with pytest.raises(Refused) as refusal:
+            harness.releases().find_commit(commit, branch)
+        assert refusal.value.code == code
+
     @pytest.mark.parametrize("tag", ["v9.9.9", "", "main", "HEAD", "--all", "v1 0", "v1\n", "../v1.0.0"])
     def test_what_is_no_tag_is_refused(self, harness: ReleasesHarness, tag: str) -> None:
         """Branches and tricks are no tags."""
@@ -93,3 +118,5 @@ class ReleasesContract:
             harness.broken().read_tag("v1.0.0")
         with pytest.raises(Unavailable):
             harness.broken().dirty_paths()
+        with pytest.raises(Unavailable):
+            harness.broken().find_commit("", "main")

@@ -222,7 +222,9 @@ class Manner:
 
 
 MANNERS: Mapping[str, Manner] = {
-    **dict.fromkeys(("build", "smoke", "verify-artifact", "resources", "warm"), Manner(700)),
+    **dict.fromkeys(
+        ("build", "artifact-smoke", "smoke", "verify-artifact", "resources", "warm"), Manner(700)
+    ),
     **dict.fromkeys(("backup", "restore-test", "migrate", "command", "integrity"), Manner(1_500)),
     **dict.fromkeys(("meter", "sampler"), Manner(NEVER_MS)),
 }

@@ -38,6 +38,7 @@ class Scenario:
         database: the plan has one, with migrations, integrity and a question.
         migration_fails: the expand migration fails.
         stages: the watch has stages, in which people have to look.
+        artifact_fails: the artifact fails its smoke suite when it is started alone.
         requests_per_s: users' traffic.
         drain_ms: how long the longest request in flight goes on.
         boot_ms: how long an instance takes to become healthy.
@@ -63,6 +64,7 @@ class Scenario:
     database: bool = False
     migration_fails: bool = False
     stages: bool = False
+    artifact_fails: bool = False
 
 
 def draw(random: Random) -> Scenario:
@@ -93,7 +95,8 @@ def draw(random: Random) -> Scenario:
         calm_ms=random.choice((20_000, 60_000)),
         orders=orders,
     )
-    return replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
+    world = replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
+    return replace(world, artifact_fails=random.random() < 0.03)
 
 
 def _with_looks(

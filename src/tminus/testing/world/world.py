@@ -14,7 +14,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.alert import ON_CALL, TEAM, AlertRule, Severity
 from tminus.domain.plan.database import Database, Integrity, Migrations, Question
 from tminus.domain.plan.limit import Limit, Metric, Trigger
-from tminus.domain.plan.plan import Lease, OneOff, Plan, Run, Shift, Source, Stay
+from tminus.domain.plan.plan import ArtifactSmoke, Build, Lease, OneOff, Plan, Run, Shift, Source, Stay
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.domain.plan.stage import Stage
 from tminus.domain.problem import Problem, ProblemError
@@ -85,6 +85,7 @@ def sim_plan(*, database: bool = False, stages: bool = False) -> Plan:
         service="sim",
         version="2.0.0",
         source=Source(".", "v2.0.0"),
+        build=Build(smoke=ArtifactSmoke.OFF if database else ArtifactSmoke.SUITE),
         run=Run(
             ("serve",),
             instances=INSTANCES,
@@ -328,7 +329,8 @@ class World:
             return {"path": "backup"}
         if work == "meter":
             return to_json(MeterReading(START_MS, self.clock.now_ms(), LaneCount(sent=100, answered=100)))
-        return {"passed": work != "smoke" or not self.scenario.smoke_fails, "targets": []}
+        fails = {"smoke": self.scenario.smoke_fails, "artifact-smoke": self.scenario.artifact_fails}
+        return {"passed": not fails.get(work, False), "targets": []}
 
     def _progress(self, work: str) -> Json:
         if work != "sampler":

@@ -28,6 +28,7 @@ from tminus.engine.decide.launch.tasks import (
     next_task,
     staging_tasks,
     task_due_ms,
+    task_late_ms,
 )
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on
 from tminus.engine.decide.launch.work import BUILD, CRITICAL_PATHS, INTEGRITY, SMOKE, WARM, failure_of
@@ -99,12 +100,20 @@ def _countdown(turn: Turn) -> None:
         return
     task = next_task(state, countdown_tasks(state))
     if task is not None:
+        _note_late(turn, task)
         if turn.now_ms >= task_deadline_ms(state, task, turn.now_ms):
             turn.take_back(f"gave up waiting for {task.what}")
         return
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
     if turn.now_ms >= opens_ms:
         turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
+
+
+def _note_late(turn: Turn, task: Task) -> None:
+    due_ms = task_late_ms(turn.state, task)
+    if due_ms is not None and turn.now_ms > due_ms and task.what not in turn.state.late:
+        until_ms = task_deadline_ms(turn.state, task, turn.now_ms)
+        turn.record(ev.StepLate(task.what, due_ms, until_ms))
 
 
 def task_deadline_ms(state: LaunchState, task: Task, turn_ms: int) -> int:

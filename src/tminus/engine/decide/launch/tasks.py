@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.timeline import PREPARE_AHEAD_MS, VERIFY_AHEAD_MS
+from tminus.domain.plan.plan import ArtifactSmoke
+from tminus.domain.plan.timeline import BUILD_DUE_MS, PREPARE_AHEAD_MS, VERIFY_AHEAD_MS
 from tminus.engine.decide.launch import work
 from tminus.engine.decide.step import Observation
+
+AT_ONCE_MS = 1 << 50
+"""Longer before T-0 than any launch is entered: the final build begins when its commit is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +22,15 @@ class Task:
         what: as it is called in the log and by `tminus why`.
         job: starts it.
         failure: how its failure is told.
-        ahead_ms: how long before T-0 it is due.
+        ahead_ms: how long before T-0 it begins.
+        due_ahead_ms: how long before T-0 it must have ended; it is late from then on.
     """
 
     what: str
     job: StartJob
     failure: str
     ahead_ms: int = 0
+    due_ahead_ms: int = 0
 
 
 def countdown_tasks(state: LaunchState) -> Iterator[Task]:
@@ -32,7 +38,11 @@ def countdown_tasks(state: LaunchState) -> Iterator[Task]:
     plan = state.plan
     if plan.adopt:
         return
-    yield Task("the build", work.build_job(state), "the build failed", ahead_ms=1 << 50)
+    yield Task("the build", work.build_job(state), "the build failed", AT_ONCE_MS, -BUILD_DUE_MS)
+    if plan.build.smoke is not ArtifactSmoke.OFF:
+        alone = work.artifact_smoke_job(state)
+        failure = "the artifact does not work alone"
+        yield Task("the artifact's own smoke suite", alone, failure, AT_ONCE_MS, -BUILD_DUE_MS)
     yield Task("the artifact's digest", work.artifact_job(state), "the artifact changed", VERIFY_AHEAD_MS)
     yield Task("resources", work.resources_job(plan), "the machine is short of resources", PREPARE_AHEAD_MS)
     if plan.database is None:
@@ -89,3 +99,8 @@ def failed_task(state: LaunchState, tasks: Iterator[Task]) -> tuple[Task, str] |
 def task_due_ms(state: LaunchState, task: Task) -> int:
     """When a task of the countdown begins; at once where no T-0 is set."""
     return 0 if state.t0_ms is None else state.t0_ms - task.ahead_ms
+
+
+def task_late_ms(state: LaunchState, task: Task) -> int | None:
+    """From when on a task of the countdown that has not ended is late; never where no T-0 is set."""
+    return None if state.t0_ms is None else state.t0_ms - task.due_ahead_ms

@@ -2,6 +2,7 @@
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.times import format_utc
 from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS
 from tminus.engine.decide.launch.ending import drain_deadline_ms
 from tminus.engine.decide.launch.progress import (
@@ -14,7 +15,7 @@ from tminus.engine.decide.launch.progress import (
     verified_by_ms,
 )
 from tminus.engine.decide.launch.staging import staging_need
-from tminus.engine.decide.launch.tasks import countdown_tasks, next_task, task_due_ms
+from tminus.engine.decide.launch.tasks import countdown_tasks, next_task, task_due_ms, task_late_ms
 from tminus.engine.decide.launch.turn import Turn, is_at_rest_on
 from tminus.engine.decide.launch.work import CRITICAL_PATHS
 from tminus.engine.decide.step import Waiting
@@ -58,8 +59,10 @@ def _countdown(turn: Turn) -> Waiting:
                 f"{task.what} begins",
                 "tminus slip, or tminus scrub",
             )
+        late_ms = task_late_ms(state, task)
+        late = "" if late_ms is None or turn.now_ms <= late_ms else f", due by {format_utc(late_ms)}"
         return Waiting(
-            task.what,
+            f"{task.what}{late}",
             max(due_ms, state.entered_ms),
             task_deadline_ms(state, task, turn.now_ms),
             "scrub",

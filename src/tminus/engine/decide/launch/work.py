@@ -11,7 +11,7 @@ from tminus.domain.launch.job import SUITES
 from tminus.domain.launch.reading import JobPhase, SlotReading
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.database import Database
-from tminus.domain.plan.plan import OneOff, Plan
+from tminus.domain.plan.plan import ArtifactSmoke, OneOff, Plan
 from tminus.domain.plan.request import Request
 from tminus.engine.decide.launch.bounds import (
     METER_DEADLINE_MS,
@@ -30,7 +30,11 @@ RESOURCES = "resources"
 WARM = "warm"
 INTEGRITY = "integrity"
 SAMPLER = "sampler"
+ALONE = "none"
+"""What TMINUS_SLOT says to an instance that is in no slot."""
+
 BUILD = "build"
+ARTIFACT_SMOKE = "artifact-smoke"
 SMOKE = "smoke"
 CRITICAL_PATHS = "critical-paths"
 METER = "meter"
@@ -39,13 +43,40 @@ METER = "meter"
 def build_job(state: LaunchState) -> StartJob:
     """Builds the commit that the tag named when the launch was planned."""
     plan = state.plan
-    arguments: Json = {
+    arguments: dict[str, Json] = {
         "repository": plan.source.repository,
         "tag": plan.source.tag,
         "commit": state.commit,
         "command": list(plan.build.command),
     }
+    if plan.source.makes_tag:
+        arguments["make_tag"] = f"{plan.service} {plan.version} in {plan.environment}"
     return StartJob(BUILD, "build", arguments, plan.build.deadline_ms)
+
+
+def artifact_smoke_job(state: LaunchState) -> StartJob:
+    """Starts one instance of the artifact on a port of its own, asks it, and stops it again."""
+    run, build = state.plan.run, state.plan.build
+    only_health = build.smoke is ArtifactSmoke.HEALTH
+    requests = (_health(state.plan),) if only_health else smoke_requests(state.plan)
+    own = dict(build.smoke_environment)
+    secrets = {name: text for name, text in _run_secrets(state.plan).items() if name not in own}
+    arguments: Json = {
+        "command": list(run.command),
+        "artifact": state.artifact,
+        "environment": {
+            **dict(run.environment),
+            **own,
+            "TMINUS_SLOT": ALONE,
+            "TMINUS_VERSION": state.plan.version,
+        },
+        "secrets": {**secrets, **{name: ref.text() for name, ref in build.smoke_secrets}},
+        "health_path": run.health_path,
+        "boot_deadline_ms": run.boot_deadline_ms,
+        "requests": to_json(requests),
+    }
+    deadline_ms = run.boot_deadline_ms + SMOKE_DEADLINE_MS
+    return StartJob(ARTIFACT_SMOKE, "artifact-smoke", arguments, deadline_ms)
 
 
 def smoke_job(state: LaunchState, candidate: SlotReading) -> StartJob:
