@@ -181,6 +181,28 @@ def temporary(settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
         remove(directory)
 
 
+@contextlib.contextmanager
+def replica(primary: Postgres) -> Iterator[Postgres]:
+    """A streaming replica of a running server, in a folder that is removed afterwards. It takes queries.
+
+    Raises:
+        PostgresError: see its text.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="tminus-replica-"))
+    try:
+        place = _prepare(directory)
+        _lay_out(place, primary.password)
+        _run(place, "pg_basebackup", "-d", primary.url(), "-R", "-X", "stream", "-c", "fast")
+        server = Postgres(place, free_port(), primary.password)
+        server.start(BRISK)
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        remove(directory)
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.create_server((LOCAL, 0)) as taken:
@@ -190,9 +212,18 @@ def free_port() -> int:
 
 def _make(asked: Path, port: int) -> Postgres:
     directory = _prepare(asked)
+    password = secrets.token_hex(16)
+    secret = _lay_out(directory, password)
+    auth = ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={USER}"]
+    _run(directory, "initdb", *auth, "--encoding=UTF8", "--locale=C", "--no-sync")
+    (directory / "port").write_text(str(port), encoding="ascii")
+    return Postgres(directory, port, password)
+
+
+def _lay_out(directory: Path, password: str) -> Path:
+    """Makes what a cluster has around it, for whoever the server runs as; the file of the password."""
     shutil.rmtree(directory / "data", ignore_errors=True)  # of a making that did not end
     (directory / "data").mkdir(mode=0o700)
-    password = secrets.token_hex(16)
     secret = directory / "password"
     secret.touch(0o600)
     secret.write_text(password, encoding="ascii")
@@ -201,10 +232,7 @@ def _make(asked: Path, port: int) -> Postgres:
     if owner is not None:
         for path in (directory / "data", secret, directory / "server.log"):
             os.chown(path, owner.pw_uid, owner.pw_gid)
-    auth = ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={USER}"]
-    _run(directory, "initdb", *auth, "--encoding=UTF8", "--locale=C", "--no-sync")
-    (directory / "port").write_text(str(port), encoding="ascii")
-    return Postgres(directory, port, password)
+    return secret
 
 
 def _place(directory: Path) -> Path:

@@ -7,6 +7,7 @@ from tminus.domain.canonical import Json, canonical_bytes
 from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.route import Route, Watch
@@ -40,6 +41,16 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.OrderTaken("o", "hold", "ann", ""),
     ev.OrderRefused("o", "hold", "ann", "launch-ending", "too late"),
     ev.ReadingTaken(GREEN, 1_000, 20, 2_000, None, None),
+    ev.ReadingTaken(
+        GREEN,
+        1_000,
+        20,
+        2_000,
+        0,
+        20,
+        (ClassFigures("payment", 20, 50_000),),
+        DatabaseFigures(120_000, 400, None, 2),
+    ),
     ev.InstanceRestarted(GREEN, 1),
     ev.LossMeasured(100, 1, 2, 3, 4, 55, None),
     al.AlertFired(
@@ -122,3 +133,15 @@ def test_an_older_shape_is_brought_up_to_date_version_by_version(monkeypatch: py
         },
     )
     assert ev.decode("promoted", 1, {"where": "green"}) == ev.Promoted(GREEN)
+
+
+def test_a_reading_of_before_is_read_without_what_it_did_not_hold() -> None:
+    body: Json = {
+        "slot": "green",
+        "share_bp": 1_000,
+        "requests": 20,
+        "per_s_milli": 2_000,
+        "error_ppm": 0,
+        "p95_ms": 20,
+    }
+    assert ev.decode("reading-taken", 1, body) == ev.ReadingTaken(GREEN, 1_000, 20, 2_000, 0, 20)

@@ -1,17 +1,20 @@
 """Limits and counters turned into what the launch acts upon."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.golden.log.worlds import world
 from tests.unit.engine.launches import CANDIDATE, NOW_MS, a_plan, launch
 from tminus.domain.launch.event import ReadingTaken
+from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.route_class import RouteClass
 from tminus.domain.readiness.verdict import Outcome
-from tminus.domain.watch.answers import Answer
+from tminus.domain.watch.answers import Answer, Health, read_health
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
 from tminus.domain.watch.judge import STALE_MS
 from tminus.engine.decide.watch import Answers, judge
@@ -126,6 +129,35 @@ def test_the_reading_has_the_candidates_figures() -> None:
     state = launch(Phase.CUTOVER, plan=PLAN, cutover_ms=NOW_MS - 4_000)
     found = judged(sample(200, 3, ms=50), state=state)
     assert found.reading == ReadingTaken(CANDIDATE, 1_000, 200, 50_000, 15_000, 50)
+
+
+HEALTH = Health(NOW_MS - STALE_MS, 120_000, 400, None, 1)
+
+
+@pytest.mark.req("R19", "R20", "R22")
+@pytest.mark.parametrize("late_ms", [0, 1])
+def test_the_reading_has_what_the_database_says_unless_it_is_stale(late_ms: int) -> None:
+    state = launch(Phase.CUTOVER, plan=PLAN, cutover_ms=NOW_MS - 4_000)
+    found = judge(state, [sample(200)], NOW_MS + late_ms, {}, HEALTH)
+    assert found.reading is not None
+    assert found.reading.database == (None if late_ms else DatabaseFigures(120_000, 400, None, 1))
+
+
+@pytest.mark.req("R10", "R19")
+def test_the_reading_has_every_class_that_had_requests() -> None:
+    plan = replace(PLAN, route_classes=(RouteClass("payment", ("/pay",)), RouteClass("login", ("/auth",))))
+    state = launch(Phase.CUTOVER, plan=plan)
+    found = judge(state, [sample(200, 1, route_class="payment")], NOW_MS)
+    assert found.reading is not None
+    assert found.reading.classes == (ClassFigures("payment", 200, 5_000),)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [None, [], {}, {"database": None}, {"database": {"at_ms": 1}}, {"database": {"at_ms": "x"}}],
+)
+def test_what_is_no_reading_of_a_database_is_none(progress: object) -> None:
+    assert read_health(progress) is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from tests.golden.log.worlds import CALM
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import CutSlot, ExpelSlot, HostRouter, StartJob, StopSlot
+from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.slot import Slot
@@ -140,6 +141,18 @@ def test_a_reading_is_shown_beside_the_limits(
     requests: int, error_ppm: int, p95_ms: int | None, expected: str
 ) -> None:
     assert tell(ev.ReadingTaken(Slot.GREEN, 1_000, requests, 300_000, error_ppm, p95_ms)) == expected
+
+
+@pytest.mark.req("R19", "R20")
+@pytest.mark.parametrize(("lag_ms", "replica"), [(None, ""), (1_500, ", replica 1500 ms behind")])
+def test_a_reading_says_how_classes_and_the_database_are(lag_ms: int | None, replica: str) -> None:
+    classes = (ClassFigures("payment", 5_000, 200), ClassFigures("login", 12, 0))
+    database = DatabaseFigures(121_000, 412, lag_ms, 3)
+    shown = tell(ev.ReadingTaken(Slot.GREEN, 1_000, 6_000, 300_000, 200, 20, classes, database))
+    assert shown.splitlines()[1:] == [
+        "  Success: payment 99.98 % of 5000, login 100 % of 12",
+        f"  Database: 12.1 % of connections, 0.4 ms{replica}, 3 waiting for locks",
+    ]
 
 
 def test_a_reading_says_whether_it_rose_or_fell() -> None:

@@ -12,6 +12,7 @@ from tminus.domain.canonical import Json
 from tminus.domain.codec import DecodeError, from_json, to_json
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.command import Command
+from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.slot import Slot
@@ -248,7 +249,8 @@ class OrderRefused:
 class ReadingTaken:
     """The candidate's figures at the cadence of the phase.
 
-    `per_s_milli` is requests per 1000 seconds, `error_ppm` and `p95_ms` are None without requests.
+    `per_s_milli` is requests per 1000 seconds, `error_ppm` and `p95_ms` are None without requests. `classes`
+    are those with requests; `database` is None without one, or while it does not answer.
     """
 
     kind: ClassVar[str] = "reading-taken"
@@ -258,6 +260,8 @@ class ReadingTaken:
     per_s_milli: int
     error_ppm: int | None
     p95_ms: int | None
+    classes: tuple[ClassFigures, ...] = ()
+    database: DatabaseFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,10 +354,17 @@ Event = (
 
 KINDS: Mapping[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}
 
-VERSIONS: Mapping[str, int] = dict.fromkeys(KINDS, 1)
+VERSIONS: Mapping[str, int] = {**dict.fromkeys(KINDS, 1), ReadingTaken.kind: 2}
 """Newest shape of each kind."""
 
-_UPCASTERS: Mapping[tuple[str, int], Callable[[Json], Json]] = {}
+
+def _with_figures(body: Json) -> Json:
+    """A reading as it was before classes and the database were read with it."""
+    assert isinstance(body, dict)
+    return {**body, "classes": [], "database": None}
+
+
+_UPCASTERS: Mapping[tuple[str, int], Callable[[Json], Json]] = {(ReadingTaken.kind, 1): _with_figures}
 """(kind, version) to the function that brings a body to version + 1."""
 
 

@@ -1,7 +1,7 @@
 """What figures mean beside the plan's limits, and how they are said. Must not judge a launch."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tminus.domain.launch.event import LossMeasured, ReadingTaken
 from tminus.domain.launch.slot import Slot
@@ -35,6 +35,22 @@ def reading_text(reading: ReadingTaken, before: ReadingTaken | None = None) -> s
     parts.append(p95_text(reading.p95_ms))
     parts.append(rate_text(reading.per_s_milli))
     return ", ".join(parts)
+
+
+def aside_texts(reading: ReadingTaken) -> Iterator[str]:
+    """What was read beside the figures of all requests: classes of requests, and the database."""
+    if reading.classes:
+        parts = (
+            f"{each.name} {percent_of(PPM - each.error_ppm)} of {each.requests}" for each in reading.classes
+        )
+        yield f"Success: {', '.join(parts)}"
+    found = reading.database
+    if found is not None:
+        lag = "" if found.replica_lag_ms is None else f", replica {found.replica_lag_ms} ms behind"
+        yield (
+            f"Database: {percent_of(found.connections_ppm)} of connections, "
+            f"{found.latency_us / 1000:.1f} ms{lag}, {found.waiting} waiting for locks"
+        )
 
 
 def slot_reading(

@@ -12,7 +12,7 @@ from tminus.domain.plan.times import format_duration, format_utc, format_utc_clo
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.alarm_lines import alarm_lines
 from tminus.domain.report.deeds import Deeds
-from tminus.domain.report.figures import judge_reading, loss_of_event, reading_text
+from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
 from tminus.domain.report.said import Said
 
@@ -97,6 +97,7 @@ class Narrator:
                 yield from _judged(event)
             case ev.ReadingTaken():
                 yield self._read(state, event)
+                yield from (Said(2, Mark.NONE, text) for text in aside_texts(event))
             case ev.TriggerFired() | ev.RouterFellBack():
                 yield from self._endangered(event, at_ms)
             case ev.Protected():

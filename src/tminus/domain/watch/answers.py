@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tminus.domain.codec import DecodeError, from_json
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -12,6 +14,28 @@ class Answer:
     at_ms: int
     bad: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the database said of itself at milliseconds since the epoch; units as in the port's reading."""
+
+    at_ms: int
+    connections_ppm: int
+    latency_us: int
+    replica_lag_ms: int | None
+    waiting: int
+
+
+def read_health(progress: Any) -> Health | None:  # noqa: ANN401 - JSON of a job
+    """The database's own reading from a sampler's progress, None where there is none that fits."""
+    body = progress.get("database") if isinstance(progress, dict) else None
+    if not isinstance(body, dict):
+        return None
+    try:
+        return from_json(Health, body)
+    except DecodeError:
+        return None
 
 
 def read_answers(progress: Any) -> Mapping[str, Sequence[Answer]]:  # noqa: ANN401 - JSON of a job

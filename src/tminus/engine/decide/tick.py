@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.watch.alerting import Course
-from tminus.domain.watch.answers import read_answers
+from tminus.domain.watch.answers import read_answers, read_health
 from tminus.domain.watch.counts import Sample
 from tminus.engine.decide.alarm import Evidence, watch_over
 from tminus.engine.decide.launch.decide import decide
@@ -39,7 +39,9 @@ def decide_judged(
 
 def with_judgement(state: LaunchState, observation: Observation, samples: Sequence[Sample]) -> Observation:
     """The observation with what the watch makes of it."""
-    judged = judge(state, samples, observation.now_ms, _answers(observation))
+    sampler = observation.jobs.get(SAMPLER)
+    health = read_health(sampler.progress if sampler is not None else None)
+    judged = judge(state, samples, observation.now_ms, _answers(observation), health)
     return replace(observation, judged=judged)
 
 

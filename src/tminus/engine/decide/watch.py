@@ -1,8 +1,9 @@
 """Turns the plan's limits and the router's counters into what the launch acts upon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tminus.domain.launch.event import ReadingTaken
+from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.slot import Slot
@@ -11,7 +12,7 @@ from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Metric
 from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.readiness.verdict import Outcome, Verdict, all_of
-from tminus.domain.watch.answers import Answer
+from tminus.domain.watch.answers import Answer, Health
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.judge import (
     PPM,
@@ -27,9 +28,15 @@ Answers = Mapping[str, Sequence[Answer]]
 
 
 def judge(
-    state: LaunchState, samples: Sequence[Sample], now_ms: int, answers: Answers | None = None
+    state: LaunchState,
+    samples: Sequence[Sample],
+    now_ms: int,
+    answers: Answers | None = None,
+    health: Health | None = None,
 ) -> Judged:
     """Judges the candidate by the router's `samples` (oldest first) and the database's `answers`.
+
+    The database's own `health` is read with the candidate's figures, and judged by nothing here.
 
     Outside a trial and the watch there is no traffic on the candidate and nothing is judged.
     """
@@ -49,7 +56,7 @@ def judge(
         on_target=all_of(
             "targets", [_judge(state, limit, samples, now_ms, answers) for limit in plan.targets]
         ),
-        reading=_reading(state, samples),
+        reading=_reading(state, samples, _fresh(health, now_ms)),
     )
 
 
@@ -76,7 +83,24 @@ def _total_failures(state: LaunchState, samples: Sequence[Sample], now_ms: int) 
     return tuple(Fired(v.subject, Consequence.ROLLBACK, v.why) for v in verdicts if v is not None)
 
 
-def _reading(state: LaunchState, samples: Sequence[Sample]) -> ReadingTaken | None:
+def _fresh(health: Health | None, now_ms: int) -> DatabaseFigures | None:
+    """What the database says now; what it said a while ago is no reading."""
+    if health is None or now_ms - health.at_ms > STALE_MS:
+        return None
+    return DatabaseFigures(health.connections_ppm, health.latency_us, health.replica_lag_ms, health.waiting)
+
+
+def _classes(state: LaunchState, samples: Sequence[Sample]) -> Iterator[ClassFigures]:
+    window_ms = state.plan.longest_window_ms
+    for name in (route_class.name for route_class in state.plan.route_classes):
+        counts = counts_in_window(samples, state.candidate, state.generation, name, window_ms)
+        if counts is not None and counts.requests:
+            yield ClassFigures(name, counts.requests, counts.failures * PPM // counts.requests)
+
+
+def _reading(
+    state: LaunchState, samples: Sequence[Sample], database: DatabaseFigures | None
+) -> ReadingTaken | None:
     window_ms = state.plan.longest_window_ms
     counts = counts_in_window(samples, state.candidate, state.generation, ALL_CLASSES, window_ms)
     if counts is None:
@@ -90,4 +114,6 @@ def _reading(state: LaunchState, samples: Sequence[Sample]) -> ReadingTaken | No
         per_s_milli=counts.requests * 1_000_000 // span_ms,
         error_ppm=counts.failures * PPM // counts.requests if counts.requests else None,
         p95_ms=counts.quantile_ms(950),
+        classes=tuple(_classes(state, samples)),
+        database=database,
     )

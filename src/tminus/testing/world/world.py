@@ -336,7 +336,15 @@ class World:
         if work != "sampler":
             return None
         declined = 30 if self.scenario.error_share == DECLINING_SHARE else 0
-        return {"answers": {"declined": [[self.clock.now_ms(), declined, 100]]}}
+        now_ms = self.clock.now_ms()
+        health: Json = {
+            "at_ms": now_ms,
+            "connections_ppm": 120_000,
+            "latency_us": 400,
+            "replica_lag_ms": 15,
+            "waiting": 0,
+        }
+        return {"answers": {"declined": [[now_ms, declined, 100]]}, "database": health}
 
     def _boot_ms(self, digest: str) -> int:
         if digest == NEW and self.scenario.boot_fails:
