@@ -178,6 +178,7 @@ class Home:
             inbox=store.inbox,
             shelf=store.shelf,
             ring=store.ring,
+            history=store.history,
             runtime=self.runtime(row.service, row.environment, revives=revives),
             router=self.router(row.service, row.environment, revives=revives),
             jobs=self.jobs,

@@ -11,14 +11,21 @@ from tminus.testing.memory_journal import MemoryJournal
 
 def over_store(store: Store) -> JournalPorts:
     return JournalPorts(
-        store.journal, store.raw, store.book, store.claims, store.inbox, store.shelf, store.ring
+        store.journal,
+        store.raw,
+        store.book,
+        store.claims,
+        store.inbox,
+        store.shelf,
+        store.ring,
+        store.history,
     )
 
 
 class TestSqliteJournal(JournalContract, JournalCompanionsContract):
     @pytest.fixture
     def ports(self, tmp_path: Path) -> Iterator[JournalPorts]:
-        store = sqlite_store(tmp_path / "journal.sqlite3", ring_slots=RING_SLOTS)
+        store = sqlite_store(tmp_path / "journal.sqlite3", ring_slots=RING_SLOTS, history_points=RING_SLOTS)
         yield over_store(store)
         store.close()
 
@@ -26,5 +33,5 @@ class TestSqliteJournal(JournalContract, JournalCompanionsContract):
 class TestMemoryJournal(JournalContract, JournalCompanionsContract):
     @pytest.fixture
     def ports(self) -> JournalPorts:
-        memory = MemoryJournal(ring_slots=RING_SLOTS)
-        return JournalPorts(memory, memory, memory, memory, memory, memory, memory)
+        memory = MemoryJournal(ring_slots=RING_SLOTS, history_points=RING_SLOTS)
+        return JournalPorts(memory, memory, memory, memory, memory, memory, memory, memory)

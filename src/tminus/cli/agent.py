@@ -31,7 +31,9 @@ STOP_LIMIT_S = 5.0
 
 @click.command("agent")
 @click.option("--until-idle", is_flag=True, help="End when no launch is open.")
-def command(*, until_idle: bool) -> int:
+@click.option("--metrics", metavar="[HOST:]PORT", help="Answer Prometheus there, on this machine only.")
+@click.option("--alert-token", metavar="REFERENCE", help="env:NAME, file:PATH or command:LINE; see below.")
+def command(metrics: str | None, alert_token: str | None, *, until_idle: bool) -> int:
     """Drive every open launch, until told to stop (SIGTERM, Ctrl-C).
 
     It also takes the backups and restore tests that a service's plan asks for, while no launch has the
@@ -39,12 +41,17 @@ def command(*, until_idle: bool) -> int:
 
     Stopping the agent loses nothing: launches stay where they are, the router falls back to the stable
     slot when a candidate is on trial, and the next agent goes on.
+
+    With --metrics, GET /metrics answers Prometheus. With --alert-token too, POST /alerts takes in what an
+    Alertmanager tells, which must carry that bearer token.
     """
+    from tminus.cli.agent_endpoint import open_endpoint
+
     home = open_home()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with only_agent(home):
+    with only_agent(home), open_endpoint(home, metrics, alert_token):
         Agent(home, stop, until_idle=until_idle).run()
     return 0
 

@@ -37,6 +37,8 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "acknowledge": ("watch", "Say that you take care of an alert."),
     "silence": ("watch", "Tell nobody about an alert for a while."),
     "look": ("watch", "Say that you have looked at the service."),
+    "metrics": ("watch", "Print what Prometheus would read."),
+    "export": ("watch", "Print rules, routes or a dashboard for Prometheus and its kin."),
     "log": ("report", "Show the deployment log."),
     "verify": ("report", "Check a launch's journal against its seal."),
 }

@@ -17,13 +17,14 @@ from tminus.domain.plan.times import format_utc
 from tminus.domain.report.log import seconds
 from tminus.domain.report.why import Decision, decisions
 from tminus.domain.watch.counts import Sample
+from tminus.domain.watch.history import Point
 from tminus.engine.decide.step import Waiting
 from tminus.engine.decide.tick import decide_tick
 from tminus.engine.drive import fold_launch
 from tminus.engine.observe import Observer
 from tminus.engine.ports import Ports, SlotRuntime
 from tminus.ports.fault import Unavailable
-from tminus.ports.journal import Lease, Order, SampleRing
+from tminus.ports.journal import History, Lease, Order, SampleRing
 
 LAST_DECISIONS = 3
 """Enough to see what led here; `tminus log` has them all."""
@@ -99,7 +100,7 @@ def explain(ports: Ports, launch: str, lease: Lease | None) -> Why:
     now_ms = ports.clock.now_ms()
     # An observer only reads; what would change a slot is not even there to be called.
     runtime = cast("SlotRuntime", _ReadRuntime(ports.runtime, state.phase))
-    looking = replace(ports, ring=_ReadRing(ports.ring), runtime=runtime)
+    looking = replace(ports, ring=_ReadRing(ports.ring), history=_ReadHistory(ports.history), runtime=runtime)
     observer = Observer(looking, launch)
     # Orders are left to the driver, so that the answer is about the launch as it stands.
     observation = observer.observe(state, now_ms, (), journal_open=True)
@@ -210,6 +211,19 @@ class _ReadRing:
 
     def samples(self, launch: str, since_ms: int) -> Sequence[Sample]:
         return self._ring.samples(launch, since_ms)
+
+
+class _ReadHistory:
+    """As `_ReadRing`, for the minutes."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def add_point(self, launch: str, point: Point) -> None:
+        del launch, point
+
+    def points(self, launch: str, since_ms: int) -> Sequence[Point]:
+        return self._history.points(launch, since_ms)
 
 
 class _ReadRuntime:

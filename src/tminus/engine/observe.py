@@ -12,6 +12,7 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.watch.counts import Sample
+from tminus.engine.chronicle import Chronicle
 from tminus.engine.decide.step import Observation
 from tminus.engine.hosting import hosting_for
 from tminus.engine.ports import Ports
@@ -36,6 +37,7 @@ class Observer:
         self._sampled_ms: int | None = None
         self._replayed = 0
         self._replayed_base: int | None = None
+        self._chronicle = Chronicle(ports, launch)
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -58,6 +60,7 @@ class Observer:
             orders=tuple(orders),
             hosting=self._hosting_digest(state.plan) if state.phase is Phase.STAGING else None,
             replayed=self._count_replayed(state),
+            history=self._chronicle.points(state, now_ms, self._samples),
             journal_open=journal_open,
         )
 

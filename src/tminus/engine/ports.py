@@ -7,7 +7,7 @@ from typing import Protocol
 from tminus.domain.canonical import Json
 from tminus.ports.clock import Clock
 from tminus.ports.jobs import Jobs
-from tminus.ports.journal import Claims, Inbox, Journal, LaunchBook, SampleRing, Shelf
+from tminus.ports.journal import Claims, History, Inbox, Journal, LaunchBook, SampleRing, Shelf
 from tminus.ports.router import Router
 from tminus.ports.runtime import Addressing, Adoption, Runtime
 from tminus.ports.secrets import Secrets
@@ -33,6 +33,7 @@ class Ports:
     inbox: Inbox
     shelf: Shelf
     ring: SampleRing
+    history: History
     runtime: SlotRuntime
     router: Router
     jobs: Jobs

@@ -7,6 +7,7 @@ from typing import Protocol
 from tminus.domain.canonical import Json
 from tminus.domain.launch import chain
 from tminus.domain.watch.counts import Sample
+from tminus.domain.watch.history import Point
 
 GENESIS = chain.GENESIS
 
@@ -238,4 +239,16 @@ class SampleRing(Protocol):
 
     def samples(self, launch: str, since_ms: int) -> Sequence[Sample]:
         """Kept samples not older than `since_ms`, oldest first."""
+        ...
+
+
+class History(Protocol):
+    """The figures of a launch by the minute, bounded: the oldest are overwritten."""
+
+    def add_point(self, launch: str, point: Point) -> None:
+        """Keeps a point; one of the same minute is replaced."""
+        ...
+
+    def points(self, launch: str, since_ms: int) -> Sequence[Point]:
+        """Kept points not older than `since_ms`, oldest first."""
         ...

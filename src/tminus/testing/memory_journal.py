@@ -9,6 +9,7 @@ from threading import Lock
 from tminus.domain.canonical import canonical_bytes
 from tminus.domain.launch.chain import GENESIS, Link, event_hash
 from tminus.domain.watch.counts import Sample
+from tminus.domain.watch.history import MOST_POINTS, POINT_MS, Point
 from tminus.ports.fault import Refused
 from tminus.ports.journal import Draft, Head, LaunchRow, Lease, Order, Record, Snapshot
 
@@ -26,6 +27,7 @@ class _Launch:
     orders: dict[str, Order] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     snapshot: Snapshot | None = None
+    points: dict[int, Point] = field(default_factory=dict)
     clock_ran_back: bool = False
 
     def head(self) -> Head:
@@ -50,17 +52,19 @@ class _Launch:
 
 
 class MemoryJournal:
-    """Implements Journal, RawRecords, LaunchBook, Claims, Inbox, Shelf and SampleRing at once.
+    """Implements Journal, RawRecords, LaunchBook, Claims, Inbox, Shelf, SampleRing and History at once.
 
     Safe to share between threads. Bodies and states are kept as given, not copied: a caller that changes
     one afterwards breaks the chain, as `records` then shows.
 
     Args:
         ring_slots: samples kept per launch.
+        history_points: minutes kept per launch.
     """
 
-    def __init__(self, ring_slots: int = RING_SLOTS) -> None:
+    def __init__(self, ring_slots: int = RING_SLOTS, history_points: int = MOST_POINTS) -> None:
         self._ring_slots = ring_slots
+        self._history_points = history_points
         self._launches: dict[str, _Launch] = {}
         self._running: dict[tuple[str, str], str] = {}
         self._lock = Lock()
@@ -228,6 +232,19 @@ class MemoryJournal:
             newest = list(takewhile(lambda sample: sample.at_ms >= since_ms, reversed(kept.samples)))
         newest.reverse()
         return newest
+
+    def add_point(self, launch: str, point: Point) -> None:
+        """See `History`."""
+        with self._lock:
+            kept = self._known(launch)
+            kept.points[point.at_ms // POINT_MS % self._history_points] = point
+
+    def points(self, launch: str, since_ms: int) -> Sequence[Point]:
+        """See `History`."""
+        with self._lock:
+            kept = self._launches.get(launch)
+            found = [] if kept is None else [p for p in kept.points.values() if p.at_ms >= since_ms]
+        return sorted(found, key=lambda point: point.at_ms)
 
     def _known(self, launch: str) -> _Launch:
         kept = self._launches.get(launch)

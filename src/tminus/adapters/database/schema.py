@@ -133,5 +133,14 @@ upkeep = Table(
     Index("upkeep_by_service", "service", "environment", "number"),
 )
 
-ADDED = (upkeep,)
+history = Table(
+    "history",
+    METADATA,
+    Column("launch", Text, ForeignKey("launches.launch"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+ADDED = (upkeep, history)
 """Tables that a journal of an earlier release lacks; that release passes over them."""

@@ -6,12 +6,14 @@ from pathlib import Path
 from tminus.adapters.database.book import SqlLaunchBook
 from tminus.adapters.database.claims import SqlClaims
 from tminus.adapters.database.database import Database
+from tminus.adapters.database.history import SqlHistory
 from tminus.adapters.database.inbox import SqlInbox
 from tminus.adapters.database.journal import SqlJournal, SqlRawRecords
 from tminus.adapters.database.samples import RING_SLOTS, SqlSampleRing
 from tminus.adapters.database.shelf import SqlShelf
 from tminus.adapters.database.sqlite import open_sqlite
 from tminus.adapters.database.upkeep import SqlUpkeepBook
+from tminus.domain.watch.history import MOST_POINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,15 @@ class Store:
     shelf: SqlShelf
     ring: SqlSampleRing
     upkeep: SqlUpkeepBook
+    history: SqlHistory
 
     def close(self) -> None:
         """Closes the connections."""
         self.database.close()
 
 
-def store_over(database: Database, ring_slots: int = RING_SLOTS) -> Store:
-    """All ports over a database; `ring_slots` samples are kept per launch."""
+def store_over(database: Database, ring_slots: int = RING_SLOTS, history_points: int = MOST_POINTS) -> Store:
+    """All ports over a database; so many samples and points are kept per launch."""
     return Store(
         database,
         SqlJournal(database),
@@ -45,14 +48,17 @@ def store_over(database: Database, ring_slots: int = RING_SLOTS) -> Store:
         SqlShelf(database),
         SqlSampleRing(database, ring_slots),
         SqlUpkeepBook(database),
+        SqlHistory(database, history_points),
     )
 
 
-def sqlite_store(path: Path, *, create: bool = True, ring_slots: int = RING_SLOTS) -> Store:
+def sqlite_store(
+    path: Path, *, create: bool = True, ring_slots: int = RING_SLOTS, history_points: int = MOST_POINTS
+) -> Store:
     """All ports over the SQLite file at `path`.
 
     Raises:
         Refused: `journal-missing`, `journal-newer`, `journal-foreign`, `journal-corrupt`.
         Unavailable: the file cannot be opened now.
     """
-    return store_over(open_sqlite(path, create=create), ring_slots)
+    return store_over(open_sqlite(path, create=create), ring_slots, history_points)

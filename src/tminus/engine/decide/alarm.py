@@ -26,6 +26,7 @@ from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.domain.watch.alerting import Course, Finding, Sight, alarms_of, follow
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.judge import STALE_MS, judge_total_failure
+from tminus.engine.decide.anomaly import anomaly_findings, end_anomalies
 from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.step import Step
 from tminus.engine.decide.watch import Answers, verdict_on
@@ -60,7 +61,9 @@ def watch_over(step: Step, seen: Turn, evidence: Evidence, courses: Mapping[str,
     after: dict[str, Course] = {}
     if is_watched(seen.state):
         _enter_stages(seen)
-        for found in findings(seen.state, evidence, seen.now_ms):
+        end_anomalies(seen)
+        found_now = findings(seen.state, evidence, seen.now_ms)
+        for found in (*found_now, *anomaly_findings(seen.state, seen.observation)):
             course = follow(courses.get(found.key), found.sight, seen.now_ms)
             after[found.key] = course
             for event in alarms_of(found, course, seen.state.alarms):

@@ -1,6 +1,6 @@
 """What a decision is made from and what it consists of. Must not decide anything itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tminus.domain.launch.command import Command, WriteRoute
@@ -10,6 +10,7 @@ from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.watch.alerting import Course
+from tminus.domain.watch.history import Point
 from tminus.ports.journal import Order
 
 
@@ -27,6 +28,7 @@ class Observation:
         judged: what the watch concluded.
         hosting: digest of the hosting configuration the plan asks for; None where it cannot be told.
         replayed: requests the net has sent a second time since the router started.
+        history: figures by the minute, oldest first.
         journal_open: the journal takes events; without it nothing goes forward, protection goes on.
     """
 
@@ -39,6 +41,7 @@ class Observation:
     judged: Judged = field(default_factory=Judged)
     hosting: str | None = None
     replayed: int = 0
+    history: Sequence[Point] = ()
     journal_open: bool = True
 
     @property

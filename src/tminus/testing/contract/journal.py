@@ -16,6 +16,7 @@ from tminus.ports.journal import (
     Claims,
     Draft,
     Head,
+    History,
     Inbox,
     Journal,
     LaunchBook,
@@ -29,7 +30,7 @@ from tminus.ports.journal import (
 
 LAUNCH = "shop-7"
 RING_SLOTS = 5
-"""Samples per launch that the ring under test must be made to keep."""
+"""Samples per launch that the ring under test must be made to keep, and minutes the history."""
 
 ROW = LaunchRow(LAUNCH, "shop", "production", 1_000, open=True)
 """The launch that the suites open."""
@@ -46,6 +47,7 @@ class JournalPorts:
     inbox: Inbox
     shelf: Shelf
     ring: SampleRing
+    history: History
 
 
 def draft(number: int) -> Draft:

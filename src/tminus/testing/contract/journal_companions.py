@@ -7,6 +7,7 @@ import pytest
 
 from tminus.domain.launch.slot import Slot
 from tminus.domain.watch.counts import ClassCounts, Counts, Sample
+from tminus.domain.watch.history import POINT_MS, Figure, Point
 from tminus.ports.fault import Unavailable
 from tminus.ports.journal import GENESIS, Lease, Order, Snapshot
 from tminus.testing.contract.journal import LAUNCH, RING_SLOTS, ROW, JournalPorts, order
@@ -157,3 +158,26 @@ class JournalCompanionsContract:
         for at_ms in (10, 30, 20, 5):
             opened.ring.add_sample(LAUNCH, Sample(at_ms, ()))
         assert [sample.at_ms for sample in opened.ring.samples(LAUNCH, 10)] == [10, 30, 20]
+
+    def test_minutes_are_kept_as_given_and_read_from_a_time_on(self, opened: JournalPorts) -> None:
+        """Oldest first, whatever order they came in."""
+        figure = Figure(Slot.GREEN, "all", 100, 2, None)
+        given = [Point(number * POINT_MS, 59_000, 10_000, 3, (figure,)) for number in (1, 2, 3)]
+        for point in (given[1], given[0], given[2]):
+            opened.history.add_point(LAUNCH, point)
+        assert list(opened.history.points(LAUNCH, 0)) == given
+        assert list(opened.history.points(LAUNCH, 2 * POINT_MS)) == given[1:]
+        assert list(opened.history.points("never", 0)) == []
+
+    def test_a_minute_is_replaced_by_one_of_the_same_time(self, opened: JournalPorts) -> None:
+        """A driver that took over may have seen more of it."""
+        for span_ms in (1, 2):
+            opened.history.add_point(LAUNCH, Point(POINT_MS, span_ms, 0, 0, ()))
+        assert [point.span_ms for point in opened.history.points(LAUNCH, 0)] == [2]
+
+    def test_only_the_last_minutes_are_kept(self, opened: JournalPorts) -> None:
+        """Once around the history and a bit."""
+        for number in range(RING_SLOTS + 2):
+            opened.history.add_point(LAUNCH, Point(number * POINT_MS, 1, 0, 0, ()))
+        kept = [point.at_ms // POINT_MS for point in opened.history.points(LAUNCH, 0)]
+        assert kept == list(range(2, RING_SLOTS + 2))

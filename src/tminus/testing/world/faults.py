@@ -29,7 +29,7 @@ WRITES = frozenset(
     }
 )
 NEEDS_DISK = frozenset(
-    {"append", "commit_route", "start_job", "post", "claim", "renew", "settle", "add_sample"}
+    {"append", "commit_route", "start_job", "post", "claim", "renew", "settle", "add_sample", "add_point"}
 )
 """Calls that fail while the disk is full; the router's `renew_lease` needs no disk and is not among them."""
 

@@ -371,6 +371,7 @@ class World:
             inbox=journal,
             shelf=journal,
             ring=journal,
+            history=journal,
             runtime=port(
                 WatchedRuntime(FakeRuntime(self.physics, self._boot_ms), self.physics, self.invariants)
             ),

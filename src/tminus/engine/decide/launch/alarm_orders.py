@@ -5,6 +5,7 @@ from tminus.domain.launch.phase import TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.alert import MISSED_LOOK, ROLLBACK
 from tminus.domain.plan.times import DAY_MS, format_duration, parse_duration_ms
+from tminus.domain.watch.anomaly import FIGURES
 from tminus.engine.decide.launch.answer import refuse, taken
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
@@ -85,6 +86,7 @@ def rule_names(state: LaunchState) -> tuple[str, ...]:
         *(trigger.limit.name for trigger in plan.triggers),
         *(f"total failure of {name}" for name in classes),
         *(fired.fired.rule for fired in state.alarms.firing.values()),
+        *(f"anomaly of {figure}" for figure in FIGURES),
         MISSED_LOOK,
         ROLLBACK,
     )

@@ -1,0 +1,1 @@
+"""Alertmanager: where its alerts go, and what it tells tminus."""

@@ -1,0 +1,1 @@
+"""The HTTP endpoint of the agent: figures out, alerts in."""

@@ -1,0 +1,1 @@
+"""Grafana: a dashboard over the series of tminus."""

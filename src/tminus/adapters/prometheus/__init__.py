@@ -1,0 +1,1 @@
+"""Prometheus: what it reads from tminus, and the rules that it evaluates."""
