@@ -5,7 +5,7 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch launch-hello test quick check sim crash-sweep bench-faults bench-cutover setup-runtime setup-sample setup-dev clean
+.PHONY: help launch launch-hello test quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ crash-sweep: setup-dev ## Kill and resume a launch at every kind of event and ef
 
 bench-faults: setup-dev ## Break one thing at a time under load, and measure what clients notice
 	$(python) benchmarks/faults.py
+
+bench-judge: setup-dev ## Measure the statistics of the watch, beside threshold rules
+	$(python) benchmarks/judge.py
 
 bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, beside a peer
 	-@tools/system-packages.sh bench
