@@ -1,0 +1,106 @@
+"""Published numbers: of intervals that people are shown, and of the families that the formulas come from."""
+
+import pytest
+
+from tests.unit.evidence import references
+from tminus.domain.watch.evidence.beta import beta_quantile, beta_share, upper_bound
+from tminus.domain.watch.evidence.interval import bernoulli_cs, percentile_interval_ms, share_interval_ppm
+
+
+@pytest.mark.req("R10")
+@pytest.mark.parametrize(
+    ("bad", "total", "planned", "low", "high"),
+    [
+        (700, 1000, 100, 0.651629, 0.745949),
+        (15, 50, 50, 0.129556, 0.511896),
+        (5, 50, 50, 0.013021, 0.269264),
+        (1, 50, 50, 0.0, 0.13489),
+        (100, 200, 1, 0.328923, 0.671076),
+        (1, 2, 1, 0.0, 1.0),
+    ],
+)
+def test_the_interval_of_a_share_is_the_published_one(
+    bad: int, total: int, planned: int, low: float, high: float
+) -> None:
+    assert bernoulli_cs(bad, total, 0.05, planned) == pytest.approx((low, high), abs=2e-6)
+
+
+def test_an_interval_in_parts_per_million_is_rounded_outwards() -> None:
+    assert share_interval_ppm(700, 1000, 100) == (651_629, 745_950)
+
+
+def test_an_interval_reaches_the_end_where_nothing_speaks_against_it() -> None:
+    assert bernoulli_cs(0, 50)[0] == 0.0
+    assert bernoulli_cs(50, 50)[1] == 1.0
+
+
+def test_a_percentile_lies_between_edges_that_are_certainly_below_and_above() -> None:
+    edges_ms = (100, 200, 300, 500, 1000)
+    assert percentile_interval_ms((500, 900, 940, 990, 1000), 1000, edges_ms) == (200, 500)
+    assert percentile_interval_ms((5, 9, 10, 10, 10), 10, edges_ms) == (None, None)
+    assert percentile_interval_ms((0,) * 5, 0, edges_ms) == (None, None)
+    assert percentile_interval_ms((0, 0, 0, 0, 0), 1000, edges_ms) == (1000, None)
+
+
+@pytest.mark.parametrize(
+    ("total", "bad", "times", "tolerance"),
+    [(1_000_000, 500, 1.2, 0.05), (100_000, 50, 1.6, 0.05), (10_000, 5, 3.9, 0.05), (1_000, 0, 18, 0.5)],
+)
+def test_a_smaller_baseline_bounds_less(total: int, bad: int, times: float, tolerance: float) -> None:
+    assert upper_bound(bad, total, 1e-4) / 0.0005 == pytest.approx(times, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("x", "a", "b", "share"),
+    [
+        (0.5, 2, 3, 0.6875),  # 1 - (1-x)^4 (1+4x) with x = 1/2, from the binomial sum
+        (0.1, 1, 1, 0.1),
+        (0.25, 0.5, 0.5, 1 / 3),  # the arcsine law: 2/pi asin(sqrt(x))
+        (0.9, 5, 1, 0.9**5),
+        (0.0, 2, 2, 0.0),
+        (1.0, 2, 2, 1.0),
+    ],
+)
+def test_the_beta_distribution_where_it_is_known_in_closed_form(
+    x: float, a: float, b: float, share: float
+) -> None:
+    assert beta_share(x, a, b) == pytest.approx(share, rel=1e-12)
+    if 0 < x < 1:
+        assert beta_quantile(share, a, b) == pytest.approx(x, rel=1e-12)
+
+
+def test_the_mixtures_are_the_published_ones() -> None:
+    def normal(s: float) -> float:
+        return references.normal_mixture(s, 100, 100)
+
+    def beta_binomial(s: float) -> float:
+        return references.beta_binomial_mixture(s, 100, 100, 0.2, 0.8, one_sided=True)
+
+    assert normal(10) == pytest.approx(-0.06502391, abs=1e-8)
+    assert references.bound(normal) == pytest.approx(27.66071, abs=1e-5)
+    assert beta_binomial(10) == pytest.approx(-0.07134019, abs=1e-8)
+    assert references.bound(beta_binomial) == pytest.approx(28.41238, abs=1e-5)
+    two_sided = references.beta_binomial_mixture(10, 100, 100, 0.2, 0.8, one_sided=False)
+    assert two_sided == pytest.approx(-0.6941012, abs=1e-7)
+
+
+def test_the_multinomial_test_stops_where_its_authors_say() -> None:
+    np = pytest.importorskip("numpy", reason="its old generator draws the published series")
+    np.random.seed(1)
+    draws = (np.random.multinomial(1, [0.1, 0.3, 0.6]) for _ in range(5000))
+    number, p_value, _ = references.multinomial_stop(draws, [0.1, 0.4, 0.5])
+    assert number == 402
+    assert p_value == pytest.approx(0.04845591105969517, rel=1e-9)
+
+    np.random.seed(1)
+    rates = np.array([0.8, 0.2]) * np.exp([1.5, 2])
+    draws = (np.random.multinomial(1, rates / rates.sum()) for _ in range(5000))
+    number, p_value, counts = references.multinomial_stop(draws, [0.8, 0.2])
+    assert number == 210
+    assert p_value == pytest.approx(0.045579631759249686, rel=1e-9)
+    assert counts == [148, 62]
+
+
+@pytest.mark.parametrize(("critical", "time"), [(2.853937, 1), (3.467952, 10)])
+def test_the_critical_values_of_maxsprt_spend_five_percent(critical: float, time: float) -> None:
+    assert references.max_sprt_alpha(critical, time) == pytest.approx(0.05, abs=1e-6)
