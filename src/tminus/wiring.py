@@ -21,6 +21,7 @@ from tminus.adapters.seal.key import SealKey
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.departures import Departures
+from tminus.adapters.supervisor.identity import MARKER, marker_of
 from tminus.domain.canonical import Json
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.ports import Ports
@@ -214,11 +215,13 @@ class Home:
 
     def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
         artifacts: Mapping[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}
+        marker = marker_of(self.service_directory(row.service, row.environment))
         return {
             **dict.fromkeys(("verify-artifact", "artifact-smoke", "migrate", "command"), artifacts),
             "build": {**artifacts, "launch": row.launch},
             "backup": {"directory": str(self.backups(row.service, row.environment))},
             "resources": {"directory": str(self.root)},
+            "measure": {**artifacts, "directory": str(self.root), "programs": f"{MARKER}={marker}"},
         }
 
     def close(self) -> None:

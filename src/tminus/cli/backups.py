@@ -9,7 +9,7 @@ import click
 
 from tminus.adapters.clock.system_clock import SystemClock
 from tminus.cli.agent import agent_runs
-from tminus.cli.note import note_text
+from tminus.cli.upkeep_note import note_text
 from tminus.domain.codec import to_json
 from tminus.domain.plan.times import SECOND_MS, format_duration, format_utc
 from tminus.domain.problem import Problem, ProblemError

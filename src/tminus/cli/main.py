@@ -39,6 +39,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "look": ("watch", "Say that you have looked at the service."),
     "metrics": ("watch", "Print what Prometheus would read."),
     "export": ("watch", "Print rules, routes or a dashboard for Prometheus and its kin."),
+    "note": ("watch", "Enter a metric's value by hand."),
     "log": ("report", "Show the deployment log."),
     "verify": ("report", "Check a launch's journal against its seal."),
 }

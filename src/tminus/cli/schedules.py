@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from tminus.adapters.clock.system_clock import SystemClock
-from tminus.cli.note import note_text
+from tminus.cli.upkeep_note import note_text
 from tminus.domain.codec import DecodeError
 from tminus.domain.launch.event import UnknownEventError
 from tminus.engine.upkeep import Upkeep

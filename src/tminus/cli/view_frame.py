@@ -224,7 +224,9 @@ def _figures(look: Look) -> Iterator[Text]:
     yield Text("")
     yield Text(f" {'':<14}{'error rate':>12}{'p95':>14}{'traffic':>14}", style="dim")
     limits = tuple(
-        trigger.limit for trigger in state.plan.triggers if trigger.limit.route_class == ALL_CLASSES
+        each.limit
+        for each in state.plan.triggers
+        if each.limit.route_class == ALL_CLASSES and each.limit.is_absolute
     )
     for slot, reading in sorted(look.readings.items(), key=lambda item: item[0] is not state.candidate):
         error = "–" if reading.error_ppm is None else percent_of(reading.error_ppm)

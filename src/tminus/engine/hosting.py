@@ -51,7 +51,8 @@ def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hostin
 
 
 def _limits(plan: Plan, metric: Metric) -> list[Limit]:
-    return [t.limit for t in plan.triggers if t.limit.metric is metric and t.limit.route_class == ALL_CLASSES]
+    limits = [trigger.limit for trigger in plan.triggers if trigger.limit.metric is metric]
+    return [limit for limit in limits if limit.route_class == ALL_CLASSES and limit.is_absolute]
 
 
 def _breaker_ppm(plan: Plan) -> int:

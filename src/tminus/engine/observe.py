@@ -12,7 +12,9 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.watch.counts import Sample
+from tminus.domain.watch.measurement import Measurement, Measurements, read_measurements
 from tminus.engine.chronicle import Chronicle
+from tminus.engine.decide.launch.work import MEASURE
 from tminus.engine.decide.step import Observation
 from tminus.engine.hosting import hosting_for
 from tminus.engine.ports import Ports
@@ -62,6 +64,7 @@ class Observer:
             replayed=self._count_replayed(state),
             history=self._chronicle.points(state, now_ms, self._samples),
             journal_open=journal_open,
+            measurements=_measurements(state, jobs or {}),
         )
 
     def _router(self) -> RouterReading | FaultReading:
@@ -129,6 +132,17 @@ class Observer:
             self._replayed_base = now if self._replayed_base is None else 0
         self._replayed = now - self._replayed_base
         return self._replayed
+
+
+def _measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measurements:
+    """What the sources of metrics told, and what people entered."""
+    job = jobs.get(MEASURE)
+    asked = read_measurements(job.progress if job is not None else None)
+    entered: dict[str, list[Measurement]] = {}
+    for note in state.notes:
+        found = Measurement(note.at_ms, value_micro=note.value_micro)
+        entered.setdefault(note.metric, []).append(found)
+    return {**asked, **entered}
 
 
 def job_name(launch: str, key: str) -> str:

@@ -8,10 +8,12 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.adoption import adoption_problems
+from tminus.domain.plan.metric import MetricDefinition, ReportSource
 from tminus.domain.plan.plan import Plan, Run
 from tminus.domain.plan.request import Request as SmokeRequest
 from tminus.domain.plan.times import format_utc
 from tminus.domain.problem import Problem, ProblemError
+from tminus.domain.watch.probe import secrets_of
 from tminus.engine.decide.launch.contract import owed_contract
 from tminus.engine.decide.launch.work import OWED, failure_of, smoke_requests
 from tminus.engine.drive import fold_launch
@@ -261,18 +263,17 @@ def _dirty(plan: Plan, dirty: Sequence[str]) -> Problem:
 
 
 def _secret_problems(plan: Plan, secrets: Secrets) -> list[Problem]:
-    if plan.adopt:
-        return []  # nothing is started
+    # What is adopted is not started, but it is measured.
+    run = () if plan.adopt else plan.run.secrets
+    wanted = [(f"run.secrets.{name}", ref) for name, ref in run]
+    wanted += [(f"metrics.{each.name}", ref) for each in plan.metrics for ref in secrets_of(each.source)]
     problems = []
-    for name, ref in plan.run.secrets:
+    for where, ref in wanted:
         try:
             secrets.resolve(ref)
         except PortFault as fault:
-            problems.append(
-                Problem(
-                    fault.code, fault.why, f"run.secrets.{name}", "", f"provide {ref.text()} and launch again"
-                )
-            )
+            fix = f"provide {ref.text()} and launch again"
+            problems.append(Problem(fault.code, fault.why, where, "", fix))
     return problems
 
 
@@ -324,6 +325,14 @@ def _window_problems(request: Request) -> list[Problem]:
 
 
 def with_repository(plan: Plan, directory: Path) -> Plan:
-    """The plan with its repository as an absolute path, `directory` being that of its file."""
+    """The plan with its repository and reports as absolute paths, `directory` being that of its file."""
     repository = (directory / plan.source.repository).absolute().resolve()
-    return replace(plan, source=replace(plan.source, repository=str(repository)))
+    metrics = tuple(_with_report(metric, directory) for metric in plan.metrics)
+    return replace(plan, source=replace(plan.source, repository=str(repository)), metrics=metrics)
+
+
+def _with_report(metric: MetricDefinition, directory: Path) -> MetricDefinition:
+    source = metric.source
+    if not isinstance(source, ReportSource) or not source.path:
+        return metric
+    return replace(metric, source=replace(source, path=str((directory / source.path).absolute())))

@@ -10,13 +10,14 @@ from tminus.domain.plan.times import format_duration
 from tminus.plan.choice import Choice
 from tminus.plan.kinds import PPM_PER_PERCENT
 from tminus.plan.limit_section import AlertSection
+from tminus.plan.metric_build import handbook_gauges, is_lasting
 from tminus.plan.model import LaunchFile
 from tminus.plan.parse import show_percent
 from tminus.plan.section import HANDBOOK
 from tminus.plan.stage_section import AlertOn, StageSection
 
 
-def alert_rule(section: AlertSection, limit: Limit) -> AlertRule:
+def alert_rule(file: LaunchFile, section: AlertSection, limit: Limit) -> AlertRule:
     """The rule of a section whose limit has been built."""
     name = section.name or alert_name(limit)
     critical = section.severity is Severity.CRITICAL
@@ -24,7 +25,8 @@ def alert_rule(section: AlertSection, limit: Limit) -> AlertRule:
         limit=replace(limit, name=name),
         severity=section.severity,
         role=section.role or (ON_CALL if critical else TEAM),
-        for_ms=section.length or 0,
+        # A gauge's `for` is the window that it is judged over.
+        for_ms=0 if is_lasting(file, section) else section.lasting or 0,
         resolve_ms=section.resolve,
         missing_ms=section.missing,
         group=section.group or "",
@@ -35,6 +37,8 @@ def alert_rule(section: AlertSection, limit: Limit) -> AlertRule:
 
 def alert_name(limit: Limit) -> str:
     """`error rate of payment above 0.5 %`: two rules on one figure differ by their values."""
+    if limit.metric is Metric.MEASURED or not limit.is_absolute:
+        return limit.name
     if limit.metric is Metric.LATENCY_P95:
         words, value = "response time p95", format_duration(limit.at_most)
     else:
@@ -52,7 +56,7 @@ def alerts_left_open(
         return None
     if "alerts" in file.model_fields_set:
         return ()
-    rules = handbook_alerts(classes)
+    rules = (*handbook_alerts(classes), *handbook_gauges(file))
     shown = "; ".join(f"{rule.name}: {rule.severity.value} to {rule.role}" for rule in rules)
     chosen.append(Choice("alerts", shown, HANDBOOK))
     return rules

@@ -12,7 +12,8 @@ from tminus.plan.model import LaunchFile
 def _once_named(file: LaunchFile) -> Iterator[Breach]:
     seen: set[object] = set()
     for index, alert in enumerate(file.alerts or []):
-        own = (alert.error_rate, alert.p95, repr(alert.question), alert.route_class)
+        value = (alert.metric, alert.above, alert.below, alert.against)
+        own = (alert.error_rate, alert.p95, repr(alert.question), alert.route_class, *value)
         if (name := alert.name or own) in seen:
             called = (
                 "has no name and the same limit" if alert.name is None else f"is called {alert.name!r} too"

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from tminus.domain.plan.alert import PAYMENT, AlertRule
 from tminus.domain.plan.database import Backups, Database, Integrity, Migrations, Question
-from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric, Trigger
+from tminus.domain.plan.limit import ALL_CLASSES, Against, Limit, Metric, Trigger
+from tminus.domain.plan.metric import MetricKind
 from tminus.domain.plan.plan import (
     ArtifactSmoke,
     Build,
@@ -31,7 +32,8 @@ from tminus.plan.alert_build import alert_rule, alerts_left_open, stages_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.kinds import PPM_PER_PERCENT
-from tminus.plan.limit_section import LimitSection, TriggerSection
+from tminus.plan.limit_section import LimitSection
+from tminus.plan.metric_build import definition_of, measured_limit, metrics_of
 from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection
 from tminus.plan.parse import show_percent
 from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
@@ -45,6 +47,9 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
     table = route_table(file)
     chosen: list[Choice] = [*_without_idle(file, defaults_in(file)), *table.choices]
     critical = _critical_paths(file, chosen)
+    triggers, targets = _triggers(file, table, chosen), _targets(file, chosen)
+    alerts = _alerts(file, table, chosen)
+    limits = (*targets, *(each.limit for each in triggers), *(each.limit for each in alerts))
     plan = Plan(
         service=file.service,
         version=file.version,
@@ -65,9 +70,10 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         bake=_stay("bake", file.bake, chosen),
         watch=Stay(file.watch.length, _watch_reading_ms(file)),
         stages=stages_of(file, chosen),
-        triggers=_triggers(file, table, chosen),
-        targets=_targets(file, chosen),
-        alerts=_alerts(file, table, chosen),
+        triggers=triggers,
+        targets=targets,
+        alerts=alerts,
+        metrics=metrics_of(file, limits),
         on_inconclusive=file.on_inconclusive,
         meter=_meter(file, chosen),
         drain_deadline_ms=_drain_ms(file, chosen),
@@ -82,7 +88,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
 
 
 def _without_idle(file: LaunchFile, chosen: Iterable[Choice]) -> Iterator[Choice]:
-    """Without the defaults that a limit on a question does not use: the query decides these by itself."""
+    """Without the defaults that a limit on a question or metric does not use: its source decides these."""
     limits: list[tuple[str, list[LimitSection]]] = [
         ("triggers", [*(file.triggers or [])]),
         ("verify.targets", [*(file.verify.targets or [])]),
@@ -92,10 +98,18 @@ def _without_idle(file: LaunchFile, chosen: Iterable[Choice]) -> Iterator[Choice
         f"{path}[{index}].{key}"
         for path, sections in limits
         for index, section in enumerate(sections)
-        if section.question is not None
-        for key in ("class", "over")
+        for key in _idle(file, section)
     }
     return (choice for choice in chosen if choice.path not in idle)
+
+
+def _idle(file: LaunchFile, section: LimitSection) -> tuple[str, ...]:
+    if section.question is not None:
+        return ("class", "over")
+    metric = definition_of(file, section.metric) if section.metric is not None else None
+    if metric is None:
+        return ()
+    return ("class", "over") if metric.counted is MetricKind.RATIO else ("class", "over", "min_requests")
 
 
 def window_of(file: LaunchFile) -> Window | None:
@@ -239,7 +253,9 @@ def _replace(chosen: list[Choice], choice: Choice) -> None:
     chosen.append(choice)
 
 
-def _limit(section: LimitSection, window_ms: int) -> Limit:
+def _limit(file: LaunchFile, section: LimitSection, window_ms: int) -> Limit:
+    if section.metric is not None:
+        return measured_limit(file, section, window_ms if "over" in section.model_fields_set else None)
     for name, share_ppm in (section.question or {}).items():
         return Limit(
             name=section.name or name,
@@ -254,13 +270,16 @@ def _limit(section: LimitSection, window_ms: int) -> Limit:
     if at_most is None:
         raise AssertionError("the rules let a limit without a metric pass")
     of = "" if section.route_class == ALL_CLASSES else f" of {section.route_class}"
+    against = Against.LIMIT if section.against is None else Against(section.against.value)
+    than = "" if against is Against.LIMIT else f" against {against.value}"
     return Limit(
-        name=section.name or f"{words}{of}",
+        name=section.name or f"{words}{of}{than}",
         metric=metric,
-        at_most=at_most,
+        at_most=int(at_most),
         route_class=section.route_class,
         window_ms=window_ms,
         min_requests=section.min_requests,
+        against=against,
     )
 
 
@@ -275,17 +294,18 @@ def _targets(file: LaunchFile, chosen: list[Choice]) -> tuple[Limit, ...]:
     limits = []
     for index, section in enumerate(file.verify.targets):
         window_ms = section.over
-        if section.question is None and "over" not in section.model_fields_set and window_ms > longest_ms:
+        routed = section.question is None and section.metric is None
+        if routed and "over" not in section.model_fields_set and window_ms > longest_ms:
             window_ms = longest_ms
             path = f"verify.targets[{index}].over"
             _replace(chosen, Choice(path, format_duration(window_ms), "no longer than verify.for"))
-        limits.append(_limit(section, window_ms))
+        limits.append(_limit(file, section, window_ms))
     return tuple(limits)
 
 
 def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[Trigger, ...]:
     if file.triggers is not None:
-        return tuple(_trigger(each) for each in file.triggers)
+        return tuple(Trigger(_limit(file, each, each.over), each.then) for each in file.triggers)
     triggers = handbook_triggers()
     if PAYMENT in {each.name for each in table.classes}:
         failures = Limit("payment failures", Metric.ERROR_RATE, PAYMENT_FAILURES_PPM, PAYMENT)
@@ -295,18 +315,16 @@ def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tupl
     return triggers
 
 
-def _trigger(section: TriggerSection) -> Trigger:
-    return Trigger(_limit(section, section.over), section.then)
-
-
 def _alerts(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[AlertRule, ...]:
     usual = alerts_left_open(file, (each.name for each in table.classes), chosen)
     if usual is not None:
         return usual
-    return tuple(alert_rule(each, _limit(each, each.over)) for each in file.alerts or [])
+    return tuple(alert_rule(file, each, _limit(file, each, each.over)) for each in file.alerts or [])
 
 
 def _limit_text(limit: Limit) -> str:
+    if limit.metric is Metric.MEASURED:
+        return f"{limit.name} noted by a person"
     if limit.metric is not Metric.LATENCY_P95:
         return f"{limit.name} at most {show_percent(limit.at_most, PPM_PER_PERCENT)}"
     return f"{limit.name} at most {format_duration(limit.at_most)}"

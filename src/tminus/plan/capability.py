@@ -18,11 +18,12 @@ def _beyond(plan: Plan, can: RouterCapabilities) -> Iterator[Problem]:
     if not can.weights and plan.shift.steps_bp != (FULL_BP,):
         yield _problem(can, "shift", "cannot split traffic between two slots", "write `shift: at-once`")
     if not can.class_counts:
-        limits = (*plan.targets, *(trigger.limit for trigger in plan.triggers))
-        named = sorted({limit.route_class for limit in limits} - {ALL_CLASSES})
+        named = sorted({limit.route_class for limit in plan.limits} - {ALL_CLASSES})
         if named:
             what = f"does not count classes apart, but limits name {', '.join(named)}"
-            yield _problem(can, "triggers, verify.targets", what, f"write the limits for `{ALL_CLASSES}`")
+            yield _problem(
+                can, "triggers, alerts, verify.targets", what, f"write the limits for `{ALL_CLASSES}`"
+            )
     if not can.drain:
         long = [each.name for each in plan.route_classes if each.traffic is not Traffic.REQUEST]
         if long:

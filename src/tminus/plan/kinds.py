@@ -199,7 +199,6 @@ _PERCENTAGE = Scalar(
     {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*%$", "examples": ["0.1 %", "1 %"]},
 )
 Percentage = Annotated[int, _PERCENTAGE]
-ErrorRate = Annotated[int | None, _PERCENTAGE]
 OptionalDuration = Annotated[
     int | None,
     Scalar("a duration", "200ms", duration_ms_of, format_duration, "plan-bad-duration", _DURATION_SCHEMA),

@@ -60,6 +60,8 @@ from tminus.plan.kinds import (
     one_of,
 )
 from tminus.plan.limit_section import AlertSection, TargetSection, TriggerSection
+from tminus.plan.metric_kinds import MetricName
+from tminus.plan.metric_section import MetricSection
 from tminus.plan.run_section import RunSection
 from tminus.plan.scalar import complaint
 from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
@@ -333,8 +335,13 @@ class LaunchFile(Section):
     verify: VerifySection = given("verification after all traffic moved", default_factory=VerifySection)
     bake: BakeSection = given("how long stable stays warm", default_factory=BakeSection)
     watch: WatchSection = given("the first day", default_factory=WatchSection)
+    metrics: dict[MetricName, MetricSection] = given(
+        "named numbers from Prometheus, HTTP, SQL, commands, this machine, reports and people", default={}
+    )
     triggers: Annotated[list[TriggerSection], Field(min_length=1)] | None = given(
-        "limits that act at once; the handbook's 1 % and 500ms roll back when not given", default=None
+        "limits that act at once; the handbook's 1 %, 500ms and any vulnerability that is noted roll back "
+        "when not given",
+        default=None,
     )
     alerts: Annotated[list[AlertSection] | None, OR_OFF, Field(min_length=1)] = given(
         "limits that somebody is told about, or `off`; the handbook's when not given", default=None

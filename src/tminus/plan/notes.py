@@ -34,11 +34,7 @@ def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
 
 
 def _questions(plan: Plan) -> Iterator[Breach]:
-    limits = (
-        *plan.targets,
-        *(trigger.limit for trigger in plan.triggers),
-        *(rule.limit for rule in plan.alerts),
-    )
+    limits = plan.limits
     for question in plan.database.questions if plan.database is not None else ():
         path = ("database", "questions", question.name)
         if question.name not in {limit.question for limit in limits}:

@@ -200,6 +200,31 @@ def base_url_of(text: str) -> str:
     return str(text).rstrip("/")
 
 
+def source_url_of(text: str) -> str:
+    """An http or https address that may have a query, and `{slot}` and `{version}` in its path or query.
+
+    Raises:
+        ValueError: it is none; what holds an @ may hold a password and is not repeated.
+    """
+    base, _, query = text.partition("?")
+    if not re.fullmatch(r"[^\s#@]*", query):
+        raise ValueError("its query holds a space, a # or an @; percent-encode them")
+    origin = re.match(r"https?://[^/]*", base)
+    if origin and "{" in origin[0]:
+        raise ValueError("it has braces in its host; name slots in the path or query")
+    base_url_of(base)
+    return str(text)
+
+
+def flag_of(text: str) -> bool:
+    """Yes or no, in the words that YAML's versions have for them."""
+    if text in {"yes", "true"}:
+        return True
+    if text in {"no", "false"}:
+        return False
+    raise ValueError(f"{str(text)!r} is neither yes nor no")
+
+
 def asset_path_of(text: str) -> str:
     """A path prefix that claims less than everything."""
     if not re.fullmatch(r"/[^\s#?]*", text):

@@ -14,7 +14,7 @@ from tminus.plan.breach import Breach, Rule
 from tminus.plan.build import window_of
 from tminus.plan.database_rules import DATABASE_RULES, SECRET_URL
 from tminus.plan.kinds import BP_PER_PERCENT
-from tminus.plan.limit_section import LimitSection
+from tminus.plan.metric_rules import METRIC_RULES, limits_in
 from tminus.plan.model import LaunchFile, RequestSection
 from tminus.plan.parse import show_percent
 from tminus.plan.routes import drain_ms_of, fixed_part, route_table
@@ -115,7 +115,7 @@ def _claims(file: LaunchFile) -> Iterator[Breach]:
 
 def _limit_classes(file: LaunchFile) -> Iterator[Breach]:
     known = [each.name for each in route_table(file).classes if each.name not in RESERVED]
-    places: list[tuple[Path, str]] = [(path, limit.route_class) for path, limit in _limits(file)]
+    places: list[tuple[Path, str]] = [(path, limit.route_class) for path, limit in limits_in(file)]
     places += [
         (("smoke", index), request.route_class)
         for index, request in enumerate(file.smoke or [])
@@ -223,15 +223,6 @@ def _env_of(
             yield Breach((*part, "PORT"), problem, at_key=True)
 
 
-def _limits(file: LaunchFile) -> Iterator[tuple[Path, LimitSection]]:
-    for index, trigger in enumerate(file.triggers or []):
-        yield ("triggers", index), trigger
-    for index, target in enumerate(file.verify.targets or []):
-        yield ("verify", "targets", index), target
-    for index, alert in enumerate(file.alerts or []):
-        yield ("alerts", index), alert
-
-
 def _requests(file: LaunchFile) -> Iterator[tuple[Path, RequestSection]]:
     for index, request in enumerate(file.critical_paths or []):
         yield ("critical_paths", index), request
@@ -254,4 +245,5 @@ RULES = (
     Rule(_env, frozenset({"run", "build"})),
     *DATABASE_RULES,
     *ALERT_RULES,
+    *METRIC_RULES,
 )

@@ -23,6 +23,10 @@ WORDS: Mapping[str, tuple[object, ...]] = {
 }
 
 
+# Words that stand for a whole list, in the file's first section.
+LIST_WORDS: Mapping[str, tuple[object, ...]] = {"alerts": ("off", False)}
+
+
 def launch_schema() -> dict[str, Any]:
     """A draft 2020-12 schema of the whole file: descriptions with kinds and units, defaults as text."""
     raw = LaunchFile.model_json_schema()
@@ -48,7 +52,10 @@ def _definition(section: type[Section], raw: dict[str, Any]) -> dict[str, Any]:
 
 def _object(section: type[Section], raw: dict[str, Any]) -> dict[str, Any]:
     fields = fields_of(section)
-    properties = {key: _property(fields[key], body) for key, body in raw["properties"].items()}
+    properties = {
+        key: _or_word(key if section is LaunchFile else "", _property(fields[key], body))
+        for key, body in raw["properties"].items()
+    }
     kept = {key: value for key, value in raw.items() if key in {"type", "description", "required"}}
     return {**kept, "properties": properties, "additionalProperties": False}
 
@@ -68,6 +75,12 @@ def _property(field: FieldInfo, raw: dict[str, Any]) -> dict[str, Any]:
     if not default:
         return body
     return {**body, "default": default.split(", ") if body.get("type") == "array" else default}
+
+
+def _or_word(key: str, body: dict[str, Any]) -> dict[str, Any]:
+    if key not in LIST_WORDS:
+        return body
+    return {"description": body.pop("description"), "anyOf": [{"enum": list(LIST_WORDS[key])}, body]}
 
 
 def _present(raw: dict[str, Any]) -> dict[str, Any]:

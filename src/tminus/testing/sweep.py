@@ -12,6 +12,7 @@ from typing import Any
 
 from tminus.adapters.http.load_spec import LoadResult
 from tminus.adapters.seal.verify import verify_launch
+from tminus.domain.launch.entry import NOTE, Entry
 from tminus.domain.launch.event import KINDS
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.slot import Slot
@@ -135,6 +136,7 @@ def _orders(stand: Stand, launch: str) -> None:
     stand.post(launch, "resume")  # refused: nothing is held
     stand.post(launch, "slip", argument=str(stand.clock.now_ms() + 500))
     stand.post(launch, "hold", "resume")
+    stand.post(launch, NOTE, argument=Entry("tickets", 3_000_000).text())
 
 
 def _hang(stand: Stand, launch: str) -> None:
@@ -166,7 +168,7 @@ GOOD = Story("good")
 METER = Story("metered", METERED)
 DRAIN = Story("draining", {"drain": "1s"}, during=_hang)
 HOST = Story("rehosted", {"routes": {"@": {"paths": ["/dashboard"]}}})
-ORDERS = Story("ordered", before=_orders)
+ORDERS = Story("ordered", {"metrics": {"tickets": {"person": "open tickets"}}}, before=_orders)
 FAULT = Story("faulted", failing="admit_slot")
 RESTART = Story("restarted", during=_kill_instance, fails=True)
 BAD = Story("bad", {"bake": {"for": "4s", "reading": "1s"}}, during=_ail("errors=100"), fails=True)
@@ -194,6 +196,15 @@ _ALARMS = (
     "silence-placed",
     "silence-ended",
 )
+_ORDERED = (
+    "order-taken=",
+    "order-refused=",
+    "hold-placed",
+    "hold-released",
+    "slipped",
+    "step-late",
+    "note-taken",
+)
 _PHASES = (Phase.STAGING, Phase.CUTOVER, Phase.VERIFYING, Phase.BAKING, Phase.PROMOTING, Phase.WATCHING)
 
 
@@ -219,8 +230,7 @@ def cases() -> list[Case]:
         *_told(METER, "stop-job", "job-ended=meter", "loss-measured", amid="stop_job"),
         *_told(DRAIN, "cut-slot", amid="cut_slot"),
         *_told(HOST, "host-router", amid="host"),
-        *_told(ORDERS, "", "order-taken=", "order-refused=", "hold-placed", "hold-released", amid=""),
-        *_told(ORDERS, "", "slipped", "step-late", amid=""),
+        *_told(ORDERS, "", *_ORDERED, amid=""),
         *_told(FAULT, "", "command-failed", amid=""),
         *_told(RESTART, "", "instance-restarted", amid=""),
         *_told(

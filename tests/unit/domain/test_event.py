@@ -7,6 +7,7 @@ from tminus.domain.canonical import Json, canonical_bytes
 from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.entry import NoteTaken
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
@@ -51,6 +52,7 @@ EVENTS: tuple[ev.Event, ...] = (
         (ClassFigures("payment", 20, 50_000),),
         DatabaseFigures(120_000, 400, None, 2),
     ),
+    NoteTaken("tickets", 3_000_000, "ann", "two from one team"),
     ev.InstanceRestarted(GREEN, 1),
     ev.LossMeasured(100, 1, 2, 3, 4, 55, None),
     al.AlertFired(

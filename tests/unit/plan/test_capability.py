@@ -44,7 +44,7 @@ def test_a_plan_that_asks_for_little_fits_a_plain_router() -> None:
             (
                 "error[plan-exceeds-router]: the router haproxy does not count classes apart, "
                 "but limits name pay\n"
-                "  where: triggers, verify.targets\n"
+                "  where: triggers, alerts, verify.targets\n"
                 "    fix: write the limits for `all`"
             ),
         ),

@@ -66,7 +66,10 @@ def test_a_choice_says_its_value_as_a_plan_would_and_its_source() -> None:
         "handbook",
     )
     assert found["triggers"] == (
-        "error rate at most 1 %, else rollback; response time p95 at most 500ms, else rollback",
+        (
+            "error rate at most 1 %, else rollback; response time p95 at most 500ms, else rollback; "
+            "security vulnerability noted by a person, else rollback"
+        ),
         "handbook",
     )
 

@@ -88,7 +88,7 @@ def _limits(plan: Plan, metric: Metric) -> Sequence[float]:
 
 
 def _is(limit: Limit, metric: Metric) -> bool:
-    return limit.metric is metric and limit.route_class == ALL_CLASSES
+    return limit.metric is metric and limit.route_class == ALL_CLASSES and limit.is_absolute
 
 
 def _stat(title: str, expression: str, legend: str) -> dict[str, Any]:

@@ -30,6 +30,15 @@ class Fate(StrEnum):
     CUT = "cut"
 
 
+class Trouble(StrEnum):
+    """Why an answer is not complete: nothing is wrong, the time was over, it is not HTTP, or the network."""
+
+    NONE = ""
+    TIME = "time"
+    WIRE = "wire"
+    NETWORK = "network"
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where to connect to."""
@@ -54,12 +63,14 @@ class Exchange:
         duration_us: from before connecting or writing to the last byte or the failure.
         answer: the parser, which holds status, headers and the kept body.
         why: what went wrong, without any content; empty when the answer is complete.
+        trouble: of which sort that is.
     """
 
     fate: Fate
     duration_us: int
     answer: AnswerParser
     why: str = ""
+    trouble: Trouble = Trouble.NONE
 
 
 def parse_origin(url: str) -> Origin:
@@ -101,7 +112,7 @@ class Connection:
         """
         started = time.monotonic()
         answer = AnswerParser(method, keep_body=self._keep_body)
-        why = self._attempt(request, answer, started + limit_s)
+        trouble, why = self._attempt(request, answer, started + limit_s)
         duration_us = int((time.monotonic() - started) * 1_000_000)
         if why or not answer.reusable:
             self.close()
@@ -109,7 +120,7 @@ class Connection:
             fate = Fate.FAILED if answer.status >= 500 else Fate.ANSWERED  # noqa: PLR2004 - server errors
         else:
             fate = Fate.CUT if answer.status else Fate.LOST
-        return Exchange(fate, duration_us, answer, why)
+        return Exchange(fate, duration_us, answer, why, trouble)
 
     def close(self) -> None:
         """Closes the connection; the next exchange opens another."""
@@ -125,7 +136,7 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _attempt(self, request: bytes, answer: AnswerParser, ends_at: float) -> str:
+    def _attempt(self, request: bytes, answer: AnswerParser, ends_at: float) -> tuple[Trouble, str]:
         """Why the answer is not complete; empty when it is."""
         try:
             connection = self._connected(ends_at)
@@ -134,18 +145,16 @@ class Connection:
             while True:
                 connection.settimeout(_left(ends_at))
                 content = connection.recv(_READ_BYTES)
-                if not content:
-                    return (
-                        "" if answer.close() else "the connection was closed before the answer was complete"
-                    )
+                if not content and not answer.close():
+                    return Trouble.NETWORK, "the connection was closed before the answer was complete"
                 if answer.feed(content):
-                    return ""
+                    return Trouble.NONE, ""
         except TimeoutError:
-            return "no complete answer within the time limit"
+            return Trouble.TIME, "no complete answer within the time limit"
         except WireError as error:
-            return f"not an HTTP answer: {error}"
+            return Trouble.WIRE, f"not an HTTP answer: {error}"
         except OSError as error:
-            return explain(error)
+            return Trouble.NETWORK, explain(error)
 
     def _connected(self, ends_at: float) -> socket.socket:
         if self._socket is not None and _is_readable(self._socket):

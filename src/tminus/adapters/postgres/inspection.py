@@ -82,6 +82,23 @@ class PostgresInspection:
 
         return self._transact(limit_ms, "question-invalid", question)
 
+    def read_numbers(self, sql: str, limit_ms: int) -> tuple[str, ...] | None:
+        """The numbers of the only row that a query answers, as texts; None where it answers none, or NULL.
+
+        Raises:
+            Refused: `question-invalid`.
+            Unavailable: `database-unreachable`, `database-slow`.
+        """
+
+        def question(connection: Connection) -> tuple[str, ...] | None:
+            # Binary, for the reason that `ask` has.
+            cursor = connection.execute(sql.encode(), binary=True)
+            if cursor.description is None:
+                raise Refused("question-invalid", "it answers no rows: it must be a query")
+            return _numbers(cursor.fetchmany(2))
+
+        return self._transact(limit_ms, "question-invalid", question)
+
     def close(self) -> None:
         """Closes the connection; the next question opens another."""
         if self._connection is not None:
@@ -168,6 +185,17 @@ def _share(rows: Sequence[tuple[object, ...]]) -> Share:
     if not 0 <= bad <= total:
         raise Refused("question-invalid", f"{bad} bad of {total} cases cannot be")
     return Share(bad, total)
+
+
+def _numbers(rows: Sequence[tuple[object, ...]]) -> tuple[str, ...] | None:
+    if not rows or None in rows[0]:
+        return None
+    if len(rows) > 1:
+        raise Refused("question-invalid", "it must answer one row, and answered several")
+    for value in rows[0]:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise Refused("question-invalid", f"it must answer numbers, not {type(value).__name__}")
+    return tuple(str(value) for value in rows[0])
 
 
 def _count(value: object) -> int:

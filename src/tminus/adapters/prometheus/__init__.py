@@ -1,1 +1,1 @@
-"""Prometheus: what it reads from tminus, and the rules that it evaluates."""
+"""Prometheus: what it reads from tminus, the rules that it evaluates, and the numbers it is asked for."""

@@ -61,6 +61,8 @@ def _rules(plan: Plan) -> Iterator[Rule]:
     missing: dict[str, AlertRule] = {}
     for name, rule in named_rules(plan).items():
         yield _rule(plan, name, rule)
+        if not series.is_evaluated(rule.limit):
+            continue  # tminus itself alarms that it has no reading
         worst = missing.setdefault(series.readings(rule.limit, plan.service, plan.environment), rule)
         if list(Severity).index(rule.severity) < list(Severity).index(worst.severity):
             missing[series.readings(rule.limit, plan.service, plan.environment)] = rule
@@ -70,10 +72,11 @@ def _rules(plan: Plan) -> Iterator[Rule]:
 
 
 def _rule(plan: Plan, name: str, rule: AlertRule) -> Rule:
-    on = "" if rule.limit.question else " on {{ $labels.slot }}"
+    evaluated = series.is_evaluated(rule.limit)
+    on = "" if rule.limit.question or not evaluated else " on {{ $labels.slot }}"
     annotations = {
         "summary": f"{plan.service} in {plan.environment}: {rule.name}{on}",
-        "description": "now {{ $value | humanizePercentage }}",
+        "description": "now {{ $value | humanizePercentage }}" if evaluated else "tminus alerts says more",
         **({"action": rule.action} if rule.action else {}),
         **({"runbook_url": rule.runbook} if rule.runbook else {}),
     }
@@ -89,7 +92,7 @@ def _rule(plan: Plan, name: str, rule: AlertRule) -> Rule:
 
 def _about(rule: AlertRule) -> str:
     limit = rule.limit
-    return limit.question or f"{limit.metric.value} of {limit.route_class}"
+    return limit.question or limit.measured or f"{limit.metric.value} of {limit.route_class}"
 
 
 def _no_readings(plan: Plan, name: str, chosen: str, rule: AlertRule) -> Rule:

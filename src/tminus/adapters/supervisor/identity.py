@@ -1,6 +1,7 @@
 """Which process is meant: pid, start time and boot, so that a recycled pid is never signalled."""
 
 import contextlib
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,11 @@ from functools import cache
 from pathlib import Path
 
 MARKER = "TMINUS_SUPERVISED"  # environment variable that names a program's supervisor and the program
+
+
+def marker_of(directory: Path) -> str:
+    """What the marks of all programs of the supervisor in `directory` begin with."""
+    return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16] + ":"
 
 
 @dataclass(frozen=True, slots=True)

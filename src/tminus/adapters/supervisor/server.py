@@ -16,7 +16,7 @@ from typing import Any
 
 from tminus.adapters.supervisor import files, keeper, listener, program, record, wire
 from tminus.adapters.supervisor.command import start_command
-from tminus.adapters.supervisor.identity import marked, signal_group
+from tminus.adapters.supervisor.identity import marked, marker_of, signal_group
 from tminus.adapters.supervisor.listener import Held
 from tminus.adapters.supervisor.program import Program
 from tminus.adapters.supervisor.record import ProgramRecord, State
@@ -46,7 +46,7 @@ class Server:
             ValueError: the remembered state cannot be understood.
         """
         self._directory = directory
-        self._marker = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16] + ":"
+        self._marker = marker_of(directory)
         self._selector = selectors.DefaultSelector()
         self._connections: list[_Connection] = []
         self._ending = False

@@ -12,6 +12,7 @@ from tminus.domain.canonical import Json
 from tminus.domain.codec import DecodeError, from_json, to_json
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.command import Command
+from tminus.domain.launch.entry import NoteTaken
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
@@ -344,6 +345,7 @@ Event = (
     | OrderTaken
     | OrderRefused
     | ReadingTaken
+    | NoteTaken
     | InstanceRestarted
     | LossMeasured
     | AlarmEvent

@@ -13,3 +13,6 @@ SUITES = frozenset(
     }
 )
 """Keys of jobs that must answer that what they asked passed; any other has done its work by ending well."""
+
+LASTING = frozenset({"sampler", "measure"})
+"""Keys of jobs that measure until the watch is over; one that is lost before is started again."""

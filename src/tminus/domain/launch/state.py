@@ -7,6 +7,7 @@ from tminus.domain.canonical import digest_of
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent, Alarms, sound
 from tminus.domain.launch.command import Command, StopSlot
+from tminus.domain.launch.entry import NoteTaken
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.slot import Slot
@@ -25,6 +26,19 @@ class Hold:
     why: str
     since_ms: int
     expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A metric's value that a person entered, in millionths of its unit."""
+
+    metric: str
+    value_micro: int
+    at_ms: int
+
+
+MOST_NOTES = 500
+"""Newest notes kept: more than people type in a day, and little enough to carry along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,7 @@ class LaunchState:
         late: steps of the countdown that were told to be late for the present T-0.
         orders: keys of orders already taken or refused.
         alarms: what fires, what is silenced, and when somebody looked.
+        notes: metrics' values that people entered, oldest first.
     """
 
     plan: Plan
@@ -111,6 +126,7 @@ class LaunchState:
     orders: frozenset[str] = frozenset()
     loss: ev.LossMeasured | None = None
     alarms: Alarms = field(default_factory=Alarms)
+    notes: tuple[Note, ...] = ()
 
     @property
     def fence(self) -> int:
@@ -235,6 +251,9 @@ def _note(  # noqa: C901, PLR0912 - one line per kind of event
             return replace(state, alerts=state.alerts | {event.trigger})
         case ev.ReadingTaken():
             return replace(state, reading_ms=at_ms)
+        case NoteTaken():
+            note = Note(event.metric, event.value_micro, at_ms)
+            return replace(state, notes=(*state.notes, note)[-MOST_NOTES:])
         case ev.InstanceRestarted():
             return replace(state, restarts=event.restarts)
         case ev.LossMeasured():

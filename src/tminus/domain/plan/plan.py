@@ -6,6 +6,7 @@ from enum import StrEnum
 from tminus.domain.plan.alert import AlertRule, handbook_alerts
 from tminus.domain.plan.database import Database
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
+from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerability
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass
 from tminus.domain.plan.secret import SecretRef
@@ -216,10 +217,12 @@ class OnInconclusive(StrEnum):
 
 
 def handbook_triggers() -> tuple[Trigger, ...]:
-    """Error rate above 1 % and 95th percentile above 500 ms roll back."""
+    """Error rate above 1 %, 95th percentile above 500 ms and any vulnerability that is noted roll back."""
+    found = Limit("security vulnerability", Metric.MEASURED, 0, window_ms=DAY_MS, measured=VULNERABILITY)
     return (
         Trigger(Limit("error rate", Metric.ERROR_RATE, 10_000), Consequence.ROLLBACK),
         Trigger(Limit("response time p95", Metric.LATENCY_P95, 500), Consequence.ROLLBACK),
+        Trigger(found, Consequence.ROLLBACK),
     )
 
 
@@ -248,6 +251,7 @@ class Plan:
         critical_paths: requests sent through the router after traffic moved; also the smoke suite's
             default.
         triggers: limits that act at once.
+        metrics: what limits of kind `measured` name, and what else the plan wants measured.
         targets: limits that must hold, with evidence, before a launch counts as verified.
         alerts: limits that somebody is told about; they change nothing else.
         stages: parts of the watch, in order: who is on duty and how often somebody looks; may be empty.
@@ -282,6 +286,7 @@ class Plan:
     watch: Stay = field(default_factory=lambda: Stay(DAY_MS, 0))
     stages: tuple[Stage, ...] = field(default_factory=handbook_stages)
     triggers: tuple[Trigger, ...] = field(default_factory=handbook_triggers)
+    metrics: tuple[MetricDefinition, ...] = field(default_factory=lambda: (vulnerability(),))
     targets: tuple[Limit, ...] = field(default_factory=handbook_targets)
     alerts: tuple[AlertRule, ...] = field(default_factory=handbook_alerts)
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
@@ -297,11 +302,22 @@ class Plan:
 
     @property
     def longest_window_ms(self) -> int:
-        """How far back any judgement that the launch acts upon looks."""
+        """How far back any judgement that the launch acts upon looks at the router's counters."""
         limits = (*self.targets, *(trigger.limit for trigger in self.triggers))
-        return max((limit.window_ms for limit in limits), default=10 * SECOND_MS)
+        return max((limit.window_ms for limit in limits if limit.is_routed), default=10 * SECOND_MS)
 
     @property
     def longest_look_back_ms(self) -> int:
         """The same with what is only told."""
-        return max(self.longest_window_ms, *(rule.limit.window_ms for rule in self.alerts), 0)
+        told = (rule.limit.window_ms for rule in self.alerts if rule.limit.is_routed)
+        return max(self.longest_window_ms, *told, 0)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Every limit: of targets, triggers and alerts."""
+        triggers = (trigger.limit for trigger in self.triggers)
+        return (*self.targets, *triggers, *(rule.limit for rule in self.alerts))
+
+    def metric(self, name: str) -> MetricDefinition | None:
+        """The metric of that name."""
+        return next((each for each in self.metrics if each.name == name), None)

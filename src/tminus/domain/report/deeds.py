@@ -181,11 +181,12 @@ _JOBS = {
     "expand": "Running migrations (expand)",
     "smoke-stable": "Smoke tests on {stable}, on the expanded schema",
     "warm": "Warming caches",
+    "measure": "Measuring",
     "integrity": "Database integrity",
     "contract": "Running migrations (contract): no way back from here",
 }
 
-_QUIET = (_METER, "sampler")
+_QUIET = (_METER, "sampler", "measure")
 """Jobs that run along and are told by what they found."""
 
 

@@ -20,7 +20,8 @@ def judge_reading(reading: ReadingTaken, limits: Iterable[Limit]) -> Outcome:
     For display only: decisions are drawn from the counters over each limit's own window. Too few
     requests are inconclusive, and so is a reading that no limit speaks about.
     """
-    outcomes = [_kept(reading, limit) for limit in limits if limit.route_class == ALL_CLASSES]
+    spoken = [each for each in limits if each.is_routed and each.is_absolute]
+    outcomes = [_kept(reading, limit) for limit in spoken if limit.route_class == ALL_CLASSES]
     for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
         if outcome in outcomes:
             return outcome

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent
+from tminus.domain.launch.entry import NOTE, NoteTaken
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.state import LaunchState, evolve, planned
 from tminus.domain.plan.limit import Consequence
@@ -15,6 +16,7 @@ from tminus.domain.report.deeds import Deeds
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
 from tminus.domain.report.said import Said
+from tminus.domain.watch.measured import amount
 
 __all__ = ["Edge", "LogLine", "Mark", "Narrator", "Renderer", "log_lines", "render", "seconds", "to_json"]
 
@@ -267,8 +269,17 @@ def _ordered(state: LaunchState, event: ev.OrderTaken | ev.OrderRefused | ev.Sli
         yield Said(1, Mark.NOTE, f"Order {event.verb} by {event.by}{because}")
 
 
+def _entered_by_hand(state: LaunchState, event: NoteTaken) -> Said:
+    metric = state.plan.metric(event.metric)
+    value = amount(event.value_micro, "" if metric is None else metric.unit)
+    because = f": {event.text}" if event.text else ""
+    return Said(1, Mark.NOTE, f"Noted by {event.by}: {event.metric} {value}{because}")
+
+
 def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
     match event:
+        case NoteTaken():
+            yield _entered_by_hand(state, event)
         case ev.InstanceRestarted():
             who = "Instances or workers" if state.plan.run.workers else "Instances"
             text = f"{who} of {event.slot.value} died and were started again, {event.restarts} in all"
@@ -286,7 +297,7 @@ def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
             yield Said(0, mark, text.format(why=event.why), edge=Edge.LAST)
 
 
-_SAID_ELSEWHERE = frozenset({"hold", "resume", "slip", "silence", "acknowledge", "look"})
+_SAID_ELSEWHERE = frozenset({"hold", "resume", "slip", "silence", "acknowledge", "look", NOTE})
 
 _BANNERS = {
     "promoted": (Mark.OK, "✓✓✓ DEPLOYMENT SUCCESSFUL ✓✓✓ {why}"),

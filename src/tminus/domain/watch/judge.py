@@ -25,7 +25,8 @@ TOTAL_FAILURE_WINDOW_MS = 2 * SECOND_MS
 TOTAL_FAILURE_REQUESTS = 5
 """Fewest requests, every one of them failed, that make a total failure."""
 
-_SLOW_SHARE_PPM = 50_000  # the 95th percentile is above a limit when more than 5 % are slower
+SLOW_SHARE_PPM = 50_000
+"""The 95th percentile is above a limit when more than 5 % are slower."""
 
 
 def counts_in_window(
@@ -61,10 +62,10 @@ def judge_limit(limit: Limit, samples: Sequence[Sample], slot: Slot, generation:
             f"{_named(limit)}: the newest counters are {format_duration(age_ms)} old",
         )
     judged, bad = _judged_and_bad(limit, counts)
-    share_limit_ppm = limit.at_most if limit.metric is Metric.ERROR_RATE else _SLOW_SHARE_PPM
+    share_limit_ppm = limit.at_most if limit.metric is Metric.ERROR_RATE else SLOW_SHARE_PPM
     why = _sentence(limit, slot, judged, bad, counts)
     if judged and bad * PPM > share_limit_ppm * judged:
-        outcome = Outcome.FAIL if _enough_to_fail(limit, judged, bad) else Outcome.INCONCLUSIVE
+        outcome = Outcome.FAIL if enough_to_fail(limit, judged, bad) else Outcome.INCONCLUSIVE
         return Verdict(limit.name, outcome, why)
     if judged < max(limit.min_requests, 1):
         return Verdict(limit.name, Outcome.INCONCLUSIVE, f"{why}; too few to judge")
@@ -84,7 +85,7 @@ def judge_question(limit: Limit, answers: Sequence[Answer], now_ms: int) -> Verd
     share = percent_of(bad * PPM // total) if total else "nothing to count"
     why = f"{limit.name}: {bad} of {total} ({share}), limit {percent_of(limit.at_most)}"
     if total and bad * PPM > limit.at_most * total:
-        outcome = Outcome.FAIL if _enough_to_fail(limit, total, bad) else Outcome.INCONCLUSIVE
+        outcome = Outcome.FAIL if enough_to_fail(limit, total, bad) else Outcome.INCONCLUSIVE
         return Verdict(limit.name, outcome, why)
     if total < max(limit.min_requests, 1):
         return Verdict(limit.name, Outcome.INCONCLUSIVE, f"{why}; too few to judge")
@@ -111,7 +112,8 @@ def _judged_and_bad(limit: Limit, counts: Counts) -> tuple[int, int]:
     return counts.answers, counts.slower_than(limit.at_most)
 
 
-def _enough_to_fail(limit: Limit, judged: int, bad: int) -> bool:
+def enough_to_fail(limit: Limit, judged: int, bad: int) -> bool:
+    """Whether so many bad of so many cases are more than an unlucky client."""
     return bad >= FEWEST_BAD and judged >= min(limit.min_requests, FEWEST_BAD * 2)
 
 

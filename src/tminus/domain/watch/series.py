@@ -48,7 +48,13 @@ def edge_text(edge_ms: int) -> str:
 
 
 def broken(limit: Limit, service: str, environment: str) -> str:
-    """PromQL that has a value per slot on which the limit is broken."""
+    """PromQL that has a value per slot on which the limit is broken.
+
+    What only tminus can judge, a metric of the plan or a comparison, is asked of tminus itself.
+    """
+    if not is_evaluated(limit):
+        chosen = selector(service, environment, rule=limit.name, cause="limit", silenced="false")
+        return f"{ALERT}{chosen} == 1"
     if limit.metric is Metric.QUESTION:
         chosen = selector(service, environment, question=limit.question)
         share = f"{QUESTION_BAD}{chosen} / {QUESTION_CASES}{chosen} > {_ratio(limit.at_most)}"
@@ -68,9 +74,16 @@ def broken(limit: Limit, service: str, environment: str) -> str:
 
 def readings(limit: Limit, service: str, environment: str) -> str:
     """PromQL of the series that the limit is judged by; nothing where there is no reading."""
+    if not is_evaluated(limit):
+        return UP
     if limit.metric is Metric.QUESTION:
         return f"{QUESTION_CASES}{selector(service, environment, question=limit.question)}"
     return f"{REQUESTS}{selector(service, environment)}"
+
+
+def is_evaluated(limit: Limit) -> bool:
+    """Whether Prometheus has what the limit is judged by."""
+    return limit.metric is not Metric.MEASURED and limit.is_absolute
 
 
 def _rate(name: str, chosen: str, window: str) -> str:

@@ -4,7 +4,7 @@ It comes after the launch has decided, sees what that led to, and changes nothin
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tminus.domain.launch.alarm import (
     AlertFired,
@@ -26,24 +26,17 @@ from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.domain.watch.alerting import Course, Finding, Sight, alarms_of, follow
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.judge import STALE_MS, judge_total_failure
+from tminus.domain.watch.measured import Watched
 from tminus.engine.decide.anomaly import anomaly_findings, end_anomalies
 from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.step import Step
-from tminus.engine.decide.watch import Answers, verdict_on
+from tminus.engine.decide.watch import Evidence, verdict_on
 
 COUNTED = frozenset({Metric.ERROR_RATE, Metric.LATENCY_P95})
 """What the router counts per slot; everything else is about the service as a whole."""
 
 ESCALATION = (Severity.WARNING, Severity.HIGH, Severity.CRITICAL)
 """How bad the first, the second and every further look is that was missed in a row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What alerts are judged by in one tick: the router's counters, oldest first, and answers."""
-
-    samples: Sequence[Sample]
-    answers: Answers
 
 
 def watch_over(step: Step, seen: Turn, evidence: Evidence, courses: Mapping[str, Course]) -> Step:
@@ -88,8 +81,8 @@ def findings(state: LaunchState, evidence: Evidence, now_ms: int) -> Iterator[Fi
     """Every rule in force beside what is seen of it, once per slot that it is about."""
     for rule in rules_in_force(state):
         for slot in _subjects(state, rule.limit):
-            verdict = verdict_on(state, rule.limit, slot, evidence.samples, now_ms, evidence.answers)
-            sight = _sight(rule.limit, verdict, evidence, now_ms)
+            verdict = verdict_on(state, rule.limit, slot, now_ms, evidence)
+            sight = _sight(state, rule.limit, verdict, evidence, now_ms)
             subject = slot.value if rule.limit.metric in COUNTED else ""
             yield Finding(rule, subject, sight, verdict.why)
     if state.phase is Phase.WATCHING:
@@ -103,7 +96,7 @@ def _subjects(state: LaunchState, limit: Limit) -> Iterator[Slot]:
         yield state.stable
 
 
-def _sight(limit: Limit, verdict: Verdict, evidence: Evidence, now_ms: int) -> Sight:
+def _sight(state: LaunchState, limit: Limit, verdict: Verdict, evidence: Evidence, now_ms: int) -> Sight:
     if verdict.outcome is not Outcome.INCONCLUSIVE:
         return Sight.BROKEN if verdict.outcome is Outcome.FAIL else Sight.KEPT
     if limit.metric in COUNTED:
@@ -111,7 +104,11 @@ def _sight(limit: Limit, verdict: Verdict, evidence: Evidence, now_ms: int) -> S
     if limit.metric is Metric.QUESTION:
         answers = evidence.answers.get(limit.question, ())
         return Sight.QUIET if answers and now_ms - answers[-1].at_ms <= STALE_MS else Sight.MISSING
-    return Sight.MISSING
+    metric = state.plan.metric(limit.measured)
+    if metric is None:
+        return Sight.MISSING
+    found = evidence.measurements.get(metric.name, ())
+    return Sight.QUIET if Watched(metric, found, now_ms).is_fresh else Sight.MISSING
 
 
 def _is_stale(samples: Sequence[Sample], now_ms: int) -> bool:

@@ -11,6 +11,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.history import Point
+from tminus.domain.watch.measurement import Measurements
 from tminus.ports.journal import Order
 
 
@@ -30,6 +31,7 @@ class Observation:
         replayed: requests the net has sent a second time since the router started.
         history: figures by the minute, oldest first.
         journal_open: the journal takes events; without it nothing goes forward, protection goes on.
+        measurements: of the plan's metrics, by name, oldest first.
     """
 
     now_ms: int
@@ -43,6 +45,7 @@ class Observation:
     replayed: int = 0
     history: Sequence[Point] = ()
     journal_open: bool = True
+    measurements: Measurements = field(default_factory=dict)
 
     @property
     def route_reading(self) -> RouterReading | None:

@@ -7,12 +7,12 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.answers import read_answers, read_health
 from tminus.domain.watch.counts import Sample
-from tminus.engine.decide.alarm import Evidence, watch_over
+from tminus.engine.decide.alarm import watch_over
 from tminus.engine.decide.launch.decide import decide
 from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.launch.work import SAMPLER
 from tminus.engine.decide.step import Observation, Step
-from tminus.engine.decide.watch import Answers, judge
+from tminus.engine.decide.watch import Answers, Evidence, judge
 
 
 def decide_tick(
@@ -33,7 +33,7 @@ def decide_judged(
 ) -> Step:
     """The same from an observation that the watch has judged."""
     step = decide(state, observation)
-    evidence = Evidence(samples, _answers(observation))
+    evidence = Evidence(samples, _answers(observation), observation.measurements)
     return watch_over(step, Turn(step.state, observation), evidence, courses)
 
 
@@ -41,7 +41,8 @@ def with_judgement(state: LaunchState, observation: Observation, samples: Sequen
     """The observation with what the watch makes of it."""
     sampler = observation.jobs.get(SAMPLER)
     health = read_health(sampler.progress if sampler is not None else None)
-    judged = judge(state, samples, observation.now_ms, _answers(observation), health)
+    answers, measurements = _answers(observation), observation.measurements
+    judged = judge(state, samples, observation.now_ms, answers, health, measurements)
     return replace(observation, judged=judged)
 
 

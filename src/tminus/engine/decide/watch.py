@@ -1,6 +1,7 @@
 """Turns the plan's limits and the router's counters into what the launch acts upon."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
@@ -8,7 +9,7 @@ from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Metric
+from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.readiness.verdict import Outcome, Verdict, all_of
@@ -22,9 +23,21 @@ from tminus.domain.watch.judge import (
     judge_question,
     judge_total_failure,
 )
+from tminus.domain.watch.measured import Watched, judge_measured
+from tminus.domain.watch.measurement import Measurements
+from tminus.domain.watch.relative import judge_routed
 
 Answers = Mapping[str, Sequence[Answer]]
 """Answers to the plan's questions, oldest first, by the question's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What limits are judged by in one tick: the router's counters, oldest first, answers, measurements."""
+
+    samples: Sequence[Sample]
+    answers: Answers
+    measurements: Measurements = field(default_factory=dict)
 
 
 def judge(
@@ -33,8 +46,9 @@ def judge(
     now_ms: int,
     answers: Answers | None = None,
     health: Health | None = None,
+    measurements: Measurements | None = None,
 ) -> Judged:
-    """Judges the candidate by the router's `samples` (oldest first) and the database's `answers`.
+    """Judges the candidate by the router's `samples` (oldest first), the database's `answers` and metrics.
 
     The database's own `health` is read with the candidate's figures, and judged by nothing here.
 
@@ -42,37 +56,57 @@ def judge(
     """
     if state.phase not in TRIAL and state.phase is not Phase.WATCHING:
         return Judged()
-    plan, answers = state.plan, answers or {}
+    plan = state.plan
+    evidence = Evidence(samples, answers or {}, measurements or {})
     fired = []
     limits = []
     for trigger in plan.triggers:
-        verdict = _judge(state, trigger.limit, samples, now_ms, answers)
-        limits.append(verdict)
+        verdict = verdict_on(state, trigger.limit, state.candidate, now_ms, evidence)
+        if _is_waited_for(state, trigger, evidence):
+            limits.append(verdict)
         if verdict.outcome is Outcome.FAIL:
             fired.append(Fired(trigger.limit.name, trigger.consequence, verdict.why))
     return Judged(
         fired=(*_total_failures(state, samples, now_ms), *fired),
         safe=all_of("limits", limits),
         on_target=all_of(
-            "targets", [_judge(state, limit, samples, now_ms, answers) for limit in plan.targets]
+            "targets", [verdict_on(state, limit, state.candidate, now_ms, evidence) for limit in plan.targets]
         ),
         reading=_reading(state, samples, _fresh(health, now_ms)),
     )
 
 
-def _judge(
-    state: LaunchState, limit: Limit, samples: Sequence[Sample], now_ms: int, answers: Answers
-) -> Verdict:
-    return verdict_on(state, limit, state.candidate, samples, now_ms, answers)
-
-
-def verdict_on(
-    state: LaunchState, limit: Limit, slot: Slot, samples: Sequence[Sample], now_ms: int, answers: Answers
-) -> Verdict:
-    """Whether `slot` keeps a limit; one that the router does not count is about both slots."""
+def verdict_on(state: LaunchState, limit: Limit, slot: Slot, now_ms: int, evidence: Evidence) -> Verdict:
+    """Whether `slot` keeps a limit; one that the router does not count is about the candidate, or both."""
     if limit.metric is Metric.QUESTION:
-        return judge_question(limit, answers.get(limit.question, ()), now_ms)
-    return judge_limit(limit, samples, slot, state.generation, now_ms)
+        return judge_question(limit, evidence.answers.get(limit.question, ()), now_ms)
+    if limit.metric is Metric.MEASURED:
+        return _measured(state, limit, now_ms, evidence)
+    if not limit.is_absolute:
+        return judge_routed(limit, evidence.samples, slot, state.stable, state.generation, now_ms)
+    return judge_limit(limit, evidence.samples, slot, state.generation, now_ms)
+
+
+def _measured(state: LaunchState, limit: Limit, now_ms: int, evidence: Evidence) -> Verdict:
+    metric = state.plan.metric(limit.measured)
+    if metric is None:
+        why = f"{limit.name}: the plan has no metric {limit.measured!r}"
+        return Verdict(limit.name, Outcome.INCONCLUSIVE, why)
+    found = evidence.measurements.get(metric.name, ())
+    return judge_measured(limit, Watched(metric, found, now_ms, state.cutover_ms))
+
+
+def _is_waited_for(state: LaunchState, trigger: Trigger, evidence: Evidence) -> bool:
+    """Whether a step needs this trigger's verdict to pass.
+
+    An alert on a metric changes nothing, and what people enter is entered when there is something to say.
+    """
+    limit = trigger.limit
+    if limit.metric is not Metric.MEASURED:
+        return True
+    metric = state.plan.metric(limit.measured)
+    unsaid = metric is not None and metric.by_person and not evidence.measurements.get(limit.measured)
+    return trigger.consequence is not Consequence.ALERT and not unsaid
 
 
 def _total_failures(state: LaunchState, samples: Sequence[Sample], now_ms: int) -> tuple[Fired, ...]:

@@ -39,6 +39,8 @@ class Scenario:
         migration_fails: the expand migration fails.
         stages: the watch has stages, in which people have to look.
         artifact_fails: the artifact fails its smoke suite when it is started alone.
+        measured: the plan has a metric, with a limit that rolls back.
+        hot: the metric is beyond its limit from the beginning.
         requests_per_s: users' traffic.
         drain_ms: how long the longest request in flight goes on.
         boot_ms: how long an instance takes to become healthy.
@@ -65,6 +67,8 @@ class Scenario:
     migration_fails: bool = False
     stages: bool = False
     artifact_fails: bool = False
+    measured: bool = False
+    hot: bool = False
 
 
 def draw(random: Random) -> Scenario:
@@ -96,7 +100,8 @@ def draw(random: Random) -> Scenario:
         orders=orders,
     )
     world = replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
-    return replace(world, artifact_fails=random.random() < 0.03)
+    world = replace(world, artifact_fails=random.random() < 0.03)
+    return replace(world, measured=random.random() < 0.5, hot=random.random() < 0.15)
 
 
 def _with_looks(

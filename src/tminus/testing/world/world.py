@@ -27,6 +27,7 @@ from tminus.testing.memory_journal import MemoryJournal
 from tminus.testing.world.clock import VirtualClock
 from tminus.testing.world.fakes import FakeJobs, FakeRouter, FakeRuntime, NoSecrets
 from tminus.testing.world.faults import Crash, Faults, Faulty
+from tminus.testing.world.gauge import QUEUE, QUEUE_LIMIT, queue_measured
 from tminus.testing.world.invariants import Invariants, Violation
 from tminus.testing.world.physics import INSTANCES, Instance, Physics
 from tminus.testing.world.scenario import Scenario
@@ -76,7 +77,7 @@ def sim_alerts(rate: Limit, slow: Limit) -> tuple[AlertRule, ...]:
     )
 
 
-def sim_plan(*, database: bool = False, stages: bool = False) -> Plan:
+def sim_plan(*, database: bool = False, stages: bool = False, measured: bool = False) -> Plan:
     """A plan whose phases take seconds."""
     declined = Limit("declined", Metric.QUESTION, 100_000, question="declined")
     rate = Limit("error rate", Metric.ERROR_RATE, 10_000, window_ms=3_000, min_requests=FEWEST_REQUESTS)
@@ -100,7 +101,13 @@ def sim_plan(*, database: bool = False, stages: bool = False) -> Plan:
         watch=Stay(1_000, 1_000) if not stages else Stay(30_000, 0),
         stages=SIM_STAGES if stages else (),
         alerts=sim_alerts(rate, slow),
-        triggers=(Trigger(rate), Trigger(slow), *((Trigger(declined),) if database else ())),
+        triggers=(
+            Trigger(rate),
+            Trigger(slow),
+            *((Trigger(declined),) if database else ()),
+            *((Trigger(QUEUE_LIMIT),) if measured else ()),
+        ),
+        metrics=(QUEUE,) if measured else (),
         targets=(rate, slow),
         drain_deadline_ms=5_000,
         hold_expiry_ms=20_000,
@@ -135,7 +142,7 @@ class World:
         """Sets the stage: a stable slot that serves, or nothing."""
         self.random = Random(seed)  # noqa: S311 - simulation, not secrecy
         self.scenario = scenario
-        self.plan = sim_plan(database=scenario.database, stages=scenario.stages)
+        self.plan = sim_plan(database=scenario.database, stages=scenario.stages, measured=scenario.measured)
         self.physics = Physics(
             drain_ms=scenario.drain_ms,
             requests_per_s=scenario.requests_per_s,
@@ -230,6 +237,8 @@ class World:
             self.invariants.same_fold(driver.state)
         if tick.ended:
             self.invariants.ended(tick.state)
+            if self.scenario.measured and self.scenario.hot and tick.state.promoted:
+                raise Violation("metric: promoted with a metric that was beyond its limit all the time")
             return True
         self.clock.wait_ms(tick.step.next_ms)
         return False
@@ -333,6 +342,8 @@ class World:
         return {"passed": not fails.get(work, False), "targets": []}
 
     def _progress(self, work: str) -> Json:
+        if work == "measure":
+            return queue_measured(self.clock.now_ms(), hot=self.scenario.hot)
         if work != "sampler":
             return None
         declined = 30 if self.scenario.error_share == DECLINING_SHARE else 0

@@ -9,6 +9,7 @@ from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
 from tminus.engine.decide.launch.effort import is_due, keyed
 from tminus.engine.decide.launch.ending import ending_commands, watching_commands, way_back
+from tminus.engine.decide.launch.measuring import lost_measuring
 from tminus.engine.decide.launch.orders import take_orders
 from tminus.engine.decide.launch.progress import go_forward, note_readings
 from tminus.engine.decide.launch.protection import protect, trial_route
@@ -74,7 +75,8 @@ def _commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     if state.phase in ENDING:
         return ending_commands(state, seen)
     if state.phase is Phase.WATCHING:
-        return watching_commands(state, seen)
+        lost = [keyed(state, job) for job in lost_measuring(state, seen)]
+        return [*watching_commands(state, seen), *lost]
     return []
 
 
@@ -110,6 +112,7 @@ def _route_command(state: LaunchState, reading: RouterReading) -> Command | None
 
 
 def _trial_jobs(state: LaunchState, seen: Observation) -> Iterator[StartJob]:
+    yield from lost_measuring(state, seen)
     if state.stable is None and state.confirmed and needs_meter(state, seen):
         yield meter_job(state)
     if state.phase is not Phase.VERIFYING:

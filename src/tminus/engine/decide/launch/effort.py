@@ -1,6 +1,8 @@
 """When a command is sent again, and when trying has been enough."""
 
 from tminus.domain.launch.command import Command
+from tminus.domain.launch.job import LASTING
+from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.state import Attempt, LaunchState
 from tminus.domain.plan.times import SECOND_MS
 from tminus.engine.decide.launch.bounds import BACKOFF_MS, MOST_ATTEMPTS
@@ -30,6 +32,9 @@ def given_up(state: LaunchState) -> Attempt | None:
     prefix = f"{state.phase.value}:"
     for key, attempt in state.commands.items():
         if not key.startswith(prefix) or attempt.performed:
+            continue
+        # What is only started again is missed by the limits that need it, and by nothing else.
+        if state.phase is not Phase.STAGING and getattr(attempt.command, "key", "") in LASTING:
             continue
         if attempt.refused or (attempt.attempts >= MOST_ATTEMPTS and attempt.code):
             return attempt

@@ -24,7 +24,7 @@ from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on, rest_on
-from tminus.engine.decide.launch.work import METER, SAMPLER
+from tminus.engine.decide.launch.work import MEASURE, METER, SAMPLER
 from tminus.engine.decide.step import Keyed, Observation
 
 
@@ -150,10 +150,11 @@ def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     contract = contract_job(state)
     if contract is not None:
         commands.append(keyed(state, contract))
-    sampler = seen.jobs.get(SAMPLER)
-    watched = seen.now_ms >= state.watch_ends_ms
-    if watched and sampler is not None and sampler.phase is JobPhase.RUNNING:
-        commands.append(keyed(state, StopJob(SAMPLER)))
+    if seen.now_ms >= state.watch_ends_ms:
+        running = (seen.jobs.get(key) for key in (SAMPLER, MEASURE))
+        commands.extend(
+            keyed(state, StopJob(job.key)) for job in running if job and job.phase is JobPhase.RUNNING
+        )
     meter = seen.jobs.get(METER)
     if (state.retired or state.stable is None) and meter is not None and meter.phase is JobPhase.RUNNING:
         commands.append(keyed(state, StopJob(METER)))

@@ -2,7 +2,8 @@
 
 import re
 
-from tminus.domain.launch.event import HoldReleased, Slipped
+from tminus.domain.launch.entry import NOTE, NoteTaken, read_entry
+from tminus.domain.launch.event import HoldReleased, OrderTaken, Slipped
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import CONTRACT
 from tminus.engine.decide.launch.alarm_orders import acknowledge, look, silence
@@ -113,6 +114,25 @@ def _contract(turn: Turn, order: Order) -> None:
         taken(turn, order)
 
 
+def _note(turn: Turn, order: Order) -> None:
+    state = turn.state
+    entered = read_entry(order.argument)
+    metric = None if entered is None else state.plan.metric(entered.metric)
+    if state.phase in TERMINAL:
+        refuse(turn, order, "launch-ended", f"the launch is {state.phase.value}; nothing watches it any more")
+    elif entered is None:
+        refuse(turn, order, "bad-note", "it names no metric and value")
+    elif metric is None or not metric.by_person:
+        known = ", ".join(each.name for each in state.plan.metrics if each.by_person) or "none"
+        why = f"no person enters {entered.metric!r} in this plan; what people enter: {known}"
+        refuse(turn, order, "not-a-persons-metric", why)
+    elif entered.value_micro < 0:
+        refuse(turn, order, "bad-note", "nothing is counted below zero")
+    else:
+        turn.record(OrderTaken(order.key, order.verb, order.by, order.reason))
+        turn.record(NoteTaken(metric.name, entered.value_micro, order.by, order.reason))
+
+
 def _unknown(turn: Turn, order: Order) -> None:
     refuse(turn, order, "unknown-order", f"{order.verb!r} is no order of this release")
 
@@ -129,6 +149,7 @@ _VERBS = {
     "silence": silence,
     "acknowledge": acknowledge,
     "look": look,
+    NOTE: _note,
 }
 
 VERBS = frozenset(_VERBS)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob
+from tminus.domain.launch.job import LASTING
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase, JobReading
 from tminus.domain.launch.state import LaunchState
@@ -19,6 +20,7 @@ from tminus.engine.decide.launch.bounds import (
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import given_up, keyed
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
+from tminus.engine.decide.launch.measuring import is_watched
 from tminus.engine.decide.launch.protection import trial_route
 from tminus.engine.decide.launch.staging import router_differs, staging_need
 from tminus.engine.decide.launch.tasks import (
@@ -41,6 +43,8 @@ def note_readings(turn: Turn) -> None:
     if turn.state.phase not in BEFORE_TRAFFIC | TRIAL:
         ended.add(JobPhase.LOST)
     for key, reading in sorted(turn.observation.jobs.items()):
+        if key in LASTING and is_watched(turn.state, turn.now_ms) and reading.phase is JobPhase.LOST:
+            continue
         if reading.phase in ended and key not in turn.state.jobs:
             turn.record(_ended(key, reading))
     state = turn.state

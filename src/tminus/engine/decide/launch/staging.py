@@ -10,10 +10,12 @@ from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.tasks import next_task, staging_tasks
 from tminus.engine.decide.launch.turn import is_at_rest_on, rest_on
 from tminus.engine.decide.launch.work import (
+    MEASURE,
     METER,
     SAMPLER,
     SMOKE,
     WARM,
+    measure_job,
     meter_job,
     sampler_job,
     smoke_job,
@@ -41,7 +43,8 @@ def staging_need(state: LaunchState, seen: Observation) -> Need | None:
     if candidate is None:
         return Need("the runtime to answer")
     return (
-        _stable_need(state, seen, reading)
+        _measure_need(state, seen)
+        or _stable_need(state, seen, reading)
         or _task_need(state, seen)
         or _candidate_need(state, candidate)
         or _warm_need(state, candidate)
@@ -94,6 +97,14 @@ def _sampler_need(state: LaunchState, seen: Observation) -> Need | None:
     if database is None or SAMPLER in seen.jobs or SAMPLER in state.jobs:
         return None
     return Need("the database's sampler", keyed(state, sampler_job(state, database)))
+
+
+def _measure_need(state: LaunchState, seen: Observation) -> Need | None:
+    """First of all, so that there is a baseline from before anything changes."""
+    if MEASURE in seen.jobs or MEASURE in state.jobs:
+        return None
+    job = measure_job(state)
+    return None if job is None else Need("the metrics' sources", keyed(state, job))
 
 
 def _candidate_need(state: LaunchState, candidate: SlotReading) -> Need | None:

@@ -13,6 +13,8 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.database import Database
 from tminus.domain.plan.plan import ArtifactSmoke, OneOff, Plan
 from tminus.domain.plan.request import Request
+from tminus.domain.watch.measurement import Arm
+from tminus.domain.watch.probe import probes, secrets_of
 from tminus.engine.decide.launch.bounds import (
     METER_DEADLINE_MS,
     SAMPLER_SLACK_MS,
@@ -30,6 +32,7 @@ RESOURCES = "resources"
 WARM = "warm"
 INTEGRITY = "integrity"
 SAMPLER = "sampler"
+MEASURE = "measure"
 ALONE = "none"
 """What TMINUS_SLOT says to an instance that is in no slot."""
 
@@ -241,9 +244,28 @@ def sampler_job(state: LaunchState, database: Database) -> StartJob:
         "database": True,
         "secrets": _database_secret(database),
     }
-    plan = state.plan
-    stays_ms = plan.verify.for_ms + plan.bake.for_ms + plan.watch.for_ms
-    return StartJob(SAMPLER, "sampler", arguments, stays_ms + SAMPLER_SLACK_MS)
+    return StartJob(SAMPLER, "sampler", arguments, _lasting_deadline_ms(state.plan))
+
+
+def measure_job(state: LaunchState) -> StartJob | None:
+    """Asks the sources of the plan's metrics until it is stopped; None where nobody is asked."""
+    versions = {Arm.CANDIDATE: {"slot": state.candidate.value, "version": state.plan.version}}
+    if state.stable is not None:
+        versions[Arm.STABLE] = {"slot": state.stable.value, "version": state.stable_version or ""}
+    asked = probes(state.plan.metrics, versions)
+    if not asked:
+        return None
+    secrets = dict.fromkeys(ref.text() for probe in asked for ref in secrets_of(probe.metric.source))
+    arguments: Json = {
+        "probes": to_json(asked),
+        "artifact": "" if state.plan.adopt else state.artifact,
+        "secrets": {f"TMINUS_METRIC_SECRET_{index}": text for index, text in enumerate(secrets)},
+    }
+    return StartJob(MEASURE, "measure", arguments, _lasting_deadline_ms(state.plan))
+
+
+def _lasting_deadline_ms(plan: Plan) -> int:
+    return plan.verify.for_ms + plan.bake.for_ms + plan.watch.for_ms + SAMPLER_SLACK_MS
 
 
 def _filled(text: str, values: dict[str, str]) -> str:
