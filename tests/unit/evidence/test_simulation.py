@@ -7,10 +7,12 @@ import pytest
 np = pytest.importorskip("numpy", reason="numpy has no wheel for this Python yet")
 
 from judging import agreement, delays, exact, targets, vector  # noqa: E402 - only where numpy is there
-from judging.launches import ERRORS, hits, scale_of, seconds, traffic  # noqa: E402 - as above
+from judging.launches import ERRORS, hits, scale_of, seconds, traffic, usual  # noqa: E402 - as above
 from judging.traffic import by_chance  # noqa: E402 - as above
 
+from tminus.domain.watch.evidence.forecast import forecast  # noqa: E402 - as above
 from tminus.domain.watch.evidence.kernel import share_above  # noqa: E402 - as above
+from tminus.domain.watch.evidence.rules import Rules  # noqa: E402 - as above
 
 
 def test_arrays_say_what_the_domain_says() -> None:
@@ -114,3 +116,14 @@ def test_a_short_run_keeps_its_targets(part) -> None:  # type: ignore[no-untyped
 def test_a_candidate_over_its_limit_is_not_taken_for_a_false_alarm() -> None:
     bad = by_chance(np.random.default_rng(1), 50, 300, 100, 0.05)
     assert hits(seconds(scale_of(ERRORS, 10), traffic(bad, 100))) == 50
+
+
+@pytest.mark.req("R9")
+@pytest.mark.parametrize(("per_s", "share"), [(100, 0.02), (100, 0.05), (10, 0.05), (100, 1.0), (1000, 0.02)])
+def test_a_forecast_is_what_simulated_launches_take(per_s: int, share: float) -> None:
+    scale = usual(ERRORS)
+    bad = by_chance(np.random.default_rng(1), 200, 400, per_s, share)
+    found = seconds(scale, traffic(bad, per_s))
+    foreseen = forecast(Rules((ERRORS,)), "errors", per_s * 1000, 60_000)
+    after_ms = {delay.share_ppm: delay.after_ms for delay in foreseen.delays}[round(share * 1e6)]
+    assert after_ms == pytest.approx(1000 * float(found.mean()), rel=0.15)

@@ -35,7 +35,7 @@ import math
 from dataclasses import dataclass, replace
 
 from tminus.domain.watch.evidence.detector import log_sum
-from tminus.domain.watch.evidence.dumped import dumped, loaded
+from tminus.domain.watch.evidence.dumped import DumpError, dumped, loaded
 from tminus.domain.watch.evidence.judgement import Fired, Judgement, MetricJudgement, State
 from tminus.domain.watch.evidence.metric import Kind, Metric
 from tminus.domain.watch.evidence.rules import Rules, Scale, Scales
@@ -49,9 +49,12 @@ from tminus.domain.watch.evidence.track import (
     begin,
     close,
     counts_above_floor,
+    fits,
     persists,
     read,
 )
+
+_UNKNOWN = (State.STALE, State.NO_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,10 @@ class Judge:
         """What held at the last tick."""
         metrics = tuple(map(self._metric, range(len(self.seen))))
         passing = [metric.passed for metric in metrics if metric.can_pass]
-        known = all(metric.state not in (State.STALE, State.NO_DATA) for metric in metrics)
+        known = not any(
+            rule.gates and metric.state in _UNKNOWN
+            for rule, metric in zip(self.rules.metrics, metrics, strict=True)
+        )
         passed = self.rollback is None and known and bool(passing) and all(passing)
         state, why = self._worst(metrics)
         return Judgement(
@@ -148,6 +154,8 @@ class Judge:
             DumpError: the text is no dump, or one of other rules.
         """
         tracks, moment, rollback, alerts = loaded(rules.digest(), text)
+        if len(tracks) != len(rules.metrics) or not all(map(fits, rules.scales, tracks)):
+            raise DumpError("the dump of a judge is damaged")
         seen = tuple(ahead(*part) for part in zip(rules.metrics, rules.scales, tracks, strict=True))
         return cls(rules, tracks, tracks, seen, moment, rollback, alerts)
 
@@ -167,8 +175,8 @@ class Judge:
         # A metric that cannot pass, such as a comparison, does not keep the others from it.
         counted = [
             metric
-            for metric in metrics
-            if metric.can_pass or metric.state not in (State.COLLECTING, State.PASS)
+            for rule, metric in zip(self.rules.metrics, metrics, strict=True)
+            if metric.can_pass or metric.state is State.ALERT or (rule.gates and metric.state in _UNKNOWN)
         ]
         order = [state for state in State if state is not State.PASS] + [State.PASS]
         if not counted:
@@ -216,9 +224,8 @@ def _alert(judge: Judge, metric: Metric, track: Track) -> Fired:
 
 def _alerts(metric: Metric, scales: Scales, track: Track) -> bool:
     if metric.kind is Kind.GAUGE:
-        return metric.alert is not None and persists(
-            sum(entry.over_alert for entry in track.bins), sum(entry.samples for entry in track.bins)
-        )
+        over = sum(entry.over_alert for entry in track.bins)
+        return metric.alert is not None and persists(track.bins, over)
     return _is_over(scales.alert, track.alert)
 
 
@@ -253,8 +260,7 @@ def _rolls_back(rules: Rules, tracks: tuple[Track, ...]) -> int | None:
     """
     for index, (metric, track) in enumerate(zip(rules.metrics, tracks, strict=True)):
         over = sum(entry.over_limit for entry in track.bins)
-        samples = sum(entry.samples for entry in track.bins)
-        if metric.kind is Kind.GAUGE and metric.limit is not None and persists(over, samples):
+        if metric.kind is Kind.GAUGE and metric.limit is not None and persists(track.bins, over):
             return index
     weighed = tuple(map(_weighed, rules.metrics, rules.scales, tracks))
     return weighed.index(max(weighed)) if log_sum(weighed) >= rules.threshold else None

@@ -49,8 +49,8 @@ class Metric:
         kind: which formula weighs it.
         limit: rolls back when it is broken.
         alert: alerts when it is broken.
-        target: what a pass must prove to be kept; None takes `limit`, and `alert` without one. Only rates,
-            percentiles, counts and gauges can pass.
+        target: what a pass must prove to be kept; None takes `limit`. Only rates, percentiles and counts can
+            pass; a metric with neither limit nor target keeps nothing else from passing.
         group: whose part of the error budget it draws on.
         floor: for comparing kinds: a rollback also needs the candidate's own share (parts per million) or
             95th percentile (milliseconds) to exceed this, usually the absolute metric's alert limit.
@@ -85,6 +85,11 @@ class Metric:
     def compares(self) -> bool:
         """Whether the candidate is weighed against stable rather than against a limit."""
         return self.kind in (Kind.AGAINST_STABLE, Kind.AGAINST_BASELINE, Kind.LATENCY_AGAINST_STABLE)
+
+    @property
+    def gates(self) -> bool:
+        """Whether a launch may not pass while nothing is known of it."""
+        return self.limit is not None or self.target is not None
 
     @property
     def has_histogram(self) -> bool:

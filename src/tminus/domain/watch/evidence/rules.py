@@ -101,7 +101,8 @@ class Rules:
         scales: the scales of each metric, in order; made from the rest.
 
     Raises:
-        ValueError: two metrics share a name, or a limit leaves nothing beyond it to look for.
+        ValueError: two metrics share a name, or a limit leaves nothing beyond it to look for. Of a limit of
+            nothing, a single bad case is the proof: that is for a plain rule to say.
     """
 
     metrics: tuple[Metric, ...]
@@ -159,10 +160,13 @@ def weights_of(metrics: tuple[Metric, ...]) -> tuple[float, ...]:
 def _scales(rules: Rules) -> tuple[Scales, ...]:
     rolling = _parts(rules.metrics, [metric.limit is not None for metric in rules.metrics])
     alerting = _parts(rules.metrics, [metric.alert is not None for metric in rules.metrics])
-    return tuple(
-        _scales_of(rules, metric, weight, alert_weight)
-        for metric, weight, alert_weight in zip(rules.metrics, rolling, alerting, strict=True)
-    )
+    made = []
+    for metric, weight, alert_weight in zip(rules.metrics, rolling, alerting, strict=True):
+        try:
+            made.append(_scales_of(rules, metric, weight, alert_weight))
+        except ValueError as error:
+            raise ValueError(f"{metric.name}: {error}") from error
+    return tuple(made)
 
 
 def _parts(metrics: tuple[Metric, ...], chosen: list[bool]) -> tuple[float, ...]:
@@ -229,11 +233,8 @@ def passing_kernel_of(metric: Metric) -> Kernel | None:
 
 
 def target_of(metric: Metric) -> int | None:
-    """What a pass must prove to be kept."""
-    for limit in (metric.target, metric.limit, metric.alert):
-        if limit is not None:
-            return limit
-    return None
+    """What a pass must prove to be kept; None where nothing has to be."""
+    return metric.limit if metric.target is None else metric.target
 
 
 def edge_of(metric: Metric, limit_ms: int) -> int:
@@ -244,7 +245,7 @@ def edge_of(metric: Metric, limit_ms: int) -> int:
     """
     index = bisect_left(metric.edges_ms, limit_ms)
     if index == len(metric.edges_ms):
-        raise ValueError(f"{metric.name}: a limit of {limit_ms} ms lies beyond {metric.edges_ms[-1]} ms")
+        raise ValueError(f"a limit of {limit_ms} ms lies beyond {metric.edges_ms[-1]} ms")
     return index
 
 

@@ -7,14 +7,14 @@ from tminus.domain.watch.evidence.clean_run import cases_missing
 from tminus.domain.watch.evidence.judgement import Fired, MetricJudgement, State
 from tminus.domain.watch.evidence.kernel import Linear
 from tminus.domain.watch.evidence.metric import Kind, Metric
-from tminus.domain.watch.evidence.rules import MILLI, PPM, Rules, Scales, place_of, target_of
+from tminus.domain.watch.evidence.rules import MILLI, PPM, Rules, Scales, place_of
 from tminus.domain.watch.evidence.said import (
     seen_sentence,
     silence_sentence,
     stale_sentence,
     underpowered_sentence,
 )
-from tminus.domain.watch.evidence.track import GAUGE_SAMPLES, Track, log_e
+from tminus.domain.watch.evidence.track import Track, log_e
 
 AHEAD_MS = 2000
 """A reading this far ahead of the clock means that clocks disagree or one was set back."""
@@ -66,7 +66,7 @@ def judged(rules: Rules, index: int, track: Track, moment: Moment, reached: Reac
     held = log_e(track.rollback)
     needed = scales.rollback.detector.threshold if scales.rollback is not None else math.inf
     missing = _missing(scales, track)
-    passed = _passed(metric, track, missing)
+    passed = missing == 0
     silent_ms = _silent_ms(track, moment)
     seen = _Seen(passed, missing, silent_ms, seen_sentence(rules, metric, track, held, needed))
     state, why = _state(rules, metric, track, moment, seen, reached)
@@ -74,7 +74,7 @@ def judged(rules: Rules, index: int, track: Track, moment: Moment, reached: Reac
         metric=metric.name,
         state=state,
         passed=passed and state not in (State.STALE, State.NO_DATA),
-        can_pass=scales.passing is not None or metric.kind is Kind.GAUGE,
+        can_pass=scales.passing is not None,
         log_e=held,
         needed_log_e=needed,
         p_value=math.exp(-max(0.0, track.rollback.peak)) if track.rollback is not None else 1.0,
@@ -128,15 +128,6 @@ def _missing(scales: Scales, track: Track) -> int | None:
     return cases_missing(scales.passing.kernel, scales.passing.detector, track.passing.logs)
 
 
-def _passed(metric: Metric, track: Track, missing: int | None) -> bool:
-    if metric.kind is Kind.GAUGE:
-        # Not a proof: a gauge has no error bound. It passes on a full window that is mostly below.
-        samples = sum(entry.samples for entry in track.bins)
-        over = sum(max(entry.over_limit, entry.over_alert) for entry in track.bins)
-        return samples >= GAUGE_SAMPLES and 2 * over < samples
-    return missing == 0
-
-
 def _silent_ms(track: Track, moment: Moment) -> int:
     if moment.weighted_ms is None:
         return 0
@@ -157,7 +148,7 @@ def _estimate_ppm(metric: Metric, track: Track) -> int | None:
     tally = track.candidate
     if not tally.total or metric.kind is Kind.GAUGE:
         return None
-    target = target_of(metric)
-    if metric.kind is Kind.P95 and target is not None:
-        return tally.bad_at(place_of(metric, target)) * PPM // tally.total
+    limit = metric.alert if metric.limit is None else metric.limit
+    if metric.kind is Kind.P95 and limit is not None:
+        return tally.bad_at(place_of(metric, limit)) * PPM // tally.total
     return tally.bad * PPM // tally.total

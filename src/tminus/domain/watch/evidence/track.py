@@ -22,9 +22,9 @@ NOTHING = Both()
 
 GAUGE_WINDOW_MS = 120_000
 GAUGE_BIN_MS = 5_000
-GAUGE_SAMPLES = 20
+GAUGE_BINS = 20
 GAUGE_SHARE = 0.8
-"""A gauge breaks its limit when this share of at least so many samples in the window is above it."""
+"""A gauge breaks its limit when this share of its samples is above it and they cover most of the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,19 @@ class Track:
 def begin(scales: Scales) -> Track:
     """A metric of which nothing has been read."""
     return Track(_empty(scales.rollback), _empty(scales.alert), _empty(scales.passing))
+
+
+def fits(scales: Scales, track: Track) -> bool:
+    """Whether a track holds as much as its scales need."""
+    return all(
+        (scale is None) == (mass is None)
+        and (scale is None or mass is None or len(mass.logs) == scale.detector.size)
+        for scale, mass in (
+            (scales.rollback, track.rollback),
+            (scales.alert, track.alert),
+            (scales.passing, track.passing),
+        )
+    )
 
 
 def read(metric: Metric, scales: Scales, track: Track, reading: Reading) -> Track:
@@ -260,9 +273,9 @@ def _binned(metric: Metric, bins: tuple[Bin, ...], reading: Reading) -> tuple[Bi
     return tuple(found[key] for key in sorted(found) if key > first)
 
 
-def persists(over: int, samples: int) -> bool:
-    """Whether a gauge is above a limit for good, rather than for a moment."""
-    return samples >= GAUGE_SAMPLES and over >= GAUGE_SHARE * samples
+def persists(bins: tuple[Bin, ...], over: int) -> bool:
+    """Whether a gauge with so many samples above a limit is there for good, rather than for a moment."""
+    return len(bins) >= GAUGE_BINS and over >= GAUGE_SHARE * sum(entry.samples for entry in bins)
 
 
 def _fold(metric: Metric, scales: Scales, track: Track, block: OpenBlock) -> Track:
