@@ -18,6 +18,7 @@ launch-hello: setup-runtime ## Launch the small sample, without a database
 
 test: setup-dev ## Run every test
 	@tools/system-packages.sh test
+	@$(python) -m tminus.testing.docker
 	$(python) -m pytest
 
 quick: check ## Run the checks and the fast tests (under a minute)

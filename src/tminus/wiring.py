@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from pathlib import Path
 
 from tminus.adapters.clock.system_clock import SystemClock
 from tminus.adapters.database.store import Store, sqlite_store
+from tminus.adapters.docker.dialing import default_engine
+from tminus.adapters.docker.keeper import Keeper
 from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
 from tminus.adapters.postgres.stored import PostgresBackups
+from tminus.adapters.process.keepers import Keepers
 from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.key import SealKey
@@ -33,6 +37,9 @@ from tminus.ports.router import RouterCapabilities
 
 INSTANCE_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 """What an instance inherits; everything else it needs stands in the plan."""
+
+ONCE_PROGRAM = "tminus.adapters.docker.once"
+"""Runs a command once in a container, for works that know nothing of containers."""
 
 ROUTERS: Mapping[str, RouterCapabilities] = {CAPABILITIES.name: CAPABILITIES}
 """What each router can do, by the name a plan calls it."""
@@ -134,7 +141,18 @@ class Home:
         """The runtime of a service."""
         directory = self.service_directory(service, environment)
         supervisor = self.supervisor(service, environment, revives=revives)
-        return ProcessRuntime(supervisor, self.root / "artifacts", directory / "slots")
+        keepers = Keepers(supervisor, self.containers(service, environment))
+        return ProcessRuntime(keepers, self.root / "artifacts", directory / "slots")
+
+    def containers(self, service: str, environment: str) -> Keeper:
+        """What keeps a service's containers."""
+        directory = self.service_directory(service, environment) / "slots"
+        return Keeper(directory, _network(service, environment), self.engine, self.environment)
+
+    @property
+    def engine(self) -> str:
+        """Address of this machine's own container engine, there or not."""
+        return default_engine(self.environment)
 
     def router(self, service: str, environment: str, *, revives: bool = True) -> HaproxyRouter:
         """The router of a service."""
@@ -214,11 +232,21 @@ class Home:
         )
 
     def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
-        artifacts: Mapping[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}
+        artifacts: dict[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}
+        images: Mapping[str, Json] = {**artifacts, "engine": self.engine}
+        order: Mapping[str, Json] = {
+            "engine": self.engine,
+            "keeper": self.containers(row.service, row.environment).name,
+            "network": _network(row.service, row.environment),
+        }
+        once: Json = {"program": [sys.executable, "-P", "-m", ONCE_PROGRAM], "order": dict(order)}
         marker = marker_of(self.service_directory(row.service, row.environment))
         return {
-            **dict.fromkeys(("verify-artifact", "artifact-smoke", "migrate", "command"), artifacts),
+            **dict.fromkeys(("verify-artifact", "artifact-smoke"), artifacts),
             "build": {**artifacts, "launch": row.launch},
+            "build-image": {**images, "launch": row.launch},
+            **dict.fromkeys(("verify-image", "pull-image"), images),
+            **{work: {**artifacts, "once": once} for work in ("migrate", "command")},
             "backup": {"directory": str(self.backups(row.service, row.environment))},
             "resources": {"directory": str(self.root)},
             "measure": {**artifacts, "directory": str(self.root), "programs": f"{MARKER}={marker}"},
@@ -228,6 +256,10 @@ class Home:
         """Closes the journal where it was opened."""
         with suppress(KeyError):
             self.__dict__["store"].close()
+
+
+def _network(service: str, environment: str) -> str:
+    return f"tminus-{service}-{environment}"
 
 
 def open_home(root: Path | None = None, environment: Mapping[str, str] | None = None) -> Home:

@@ -236,7 +236,7 @@ class _ReadRuntime:
     def read_slots(self) -> Mapping[Slot, SlotReading]:
         return self._runtime.read_slots()
 
-    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
+    def addresses(self, instances: int, hosts: Sequence[str] = ()) -> Mapping[Slot, tuple[str, ...]]:
         if self._phase is Phase.COUNTDOWN:
             raise Unavailable("not-asked", "addresses are reserved by whoever drives the launch")
-        return self._runtime.addresses(instances)
+        return self._runtime.addresses(instances, hosts)

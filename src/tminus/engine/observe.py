@@ -94,7 +94,7 @@ class Observer:
 
     def _hosting_digest(self, plan: Plan) -> str | None:
         try:
-            addresses = self._ports.runtime.addresses(plan.run.instances)
+            addresses = self._ports.runtime.addresses(plan.run.instances, plan.run.hosts)
         except PortFault:
             return None
         return hosting_for(plan, addresses).digest

@@ -45,7 +45,8 @@ class Performer:
 
     def _host_router(self, command: cmd.HostRouter, state: LaunchState) -> str:
         plan = state.plan
-        hosting = hosting_for(plan, self._ports.runtime.addresses(plan.run.instances))
+        addresses = self._ports.runtime.addresses(plan.run.instances, plan.run.hosts)
+        hosting = hosting_for(plan, addresses)
         if hosting.digest != command.hosting:
             raise Unavailable("addresses-changed", "instance addresses changed since this was decided")
         self._ports.router.host(hosting)
@@ -58,7 +59,8 @@ class Performer:
             self._ports.runtime.adopt_slot(command.slot, state.plan.adopt, command.digest, run.health_path)
             return "adopted as they run"
         environment = {
-            **self._ports.environment,
+            # An image has its own PATH and the like; this machine's mean nothing in it.
+            **(self._ports.environment if run.container is None else {}),
             **dict(run.environment),
             "TMINUS_SLOT": command.slot.value,
             "TMINUS_VERSION": state.plan.version if candidate else state.stable_version or "",
@@ -74,6 +76,7 @@ class Performer:
             workers=tuple(
                 WorkerSpec(worker.name, worker.command, worker.instances) for worker in run.workers
             ),
+            container=run.container,
         )
         self._ports.runtime.start_slot(command.slot, spec)
         return ""

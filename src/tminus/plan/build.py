@@ -31,6 +31,7 @@ from tminus.domain.plan.times import format_duration
 from tminus.plan.alert_build import alert_rule, alerts_left_open, stages_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
+from tminus.plan.image_section import container_of, image_of
 from tminus.plan.kinds import PPM_PER_PERCENT
 from tminus.plan.limit_section import LimitSection
 from tminus.plan.metric_build import definition_of, measured_limit, metrics_of
@@ -141,7 +142,9 @@ def _source(file: LaunchFile, chosen: list[Choice]) -> PlanSource:
 def _build(file: LaunchFile, chosen: list[Choice]) -> Build:
     build = file.build
     smoke = build.smoke
-    if smoke is None:
+    if build.docker is not None:
+        smoke = ArtifactSmoke.OFF  # an image is tried in its own way, before it is pushed
+    elif smoke is None:
         # The release may need what its expand migration brings, and nothing is backed up yet.
         smoke = ArtifactSmoke.SUITE if file.database is None else ArtifactSmoke.OFF
         source = HANDBOOK if file.database is None else f"{TMINUS}: not with a database"
@@ -152,6 +155,7 @@ def _build(file: LaunchFile, chosen: list[Choice]) -> Build:
         smoke,
         tuple(build.smoke_env.items()),
         tuple(build.smoke_secrets.items()),
+        image_of(build.docker),
     )
 
 
@@ -167,6 +171,7 @@ def _run(file: LaunchFile) -> Run:
         stop_grace_ms=run.stop,
         workers=tuple(Worker(name, each.command, each.instances) for name, each in run.workers.items()),
         one_offs=tuple(OneOff(each.name, each.command, each.deadline) for each in run.before),
+        container=container_of(run.docker),
     )
 
 

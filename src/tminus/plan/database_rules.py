@@ -117,6 +117,11 @@ def _no_secret_inside(file: LaunchFile) -> Iterator[Breach]:
 def _texts(file: LaunchFile) -> Iterator[tuple[Path, Iterable[str]]]:
     yield ("build", "command"), file.build.command
     yield ("run", "command"), file.run.command
+    if file.build.docker is not None:
+        yield ("build", "docker", "smoke"), file.build.docker.smoke
+        yield from (
+            (("build", "docker", "args", name), (value,)) for name, value in file.build.docker.args.items()
+        )
     for name, worker in file.run.workers.items():
         yield ("run", "workers", name, "command"), worker.command
     for index, one_off in enumerate(file.run.before):

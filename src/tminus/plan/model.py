@@ -23,6 +23,7 @@ from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import Traffic
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tminus.plan.database_section import DatabaseSection
+from tminus.plan.image_section import ImageSection
 from tminus.plan.kinds import (
     T0,
     Address,
@@ -125,6 +126,7 @@ class BuildSection(Section):
         default={},
         examples=[{"DATABASE_URL": "env:SMOKE_DATABASE_URL"}],
     )
+    docker: ImageSection | None = given("an image instead, built and pushed to a registry", default=None)
 
 
 class RouteSection(Section):

@@ -15,7 +15,7 @@ from tminus.plan.statement import VARIABLE
 
 def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
     """Notes, in the order of the plan; shown, never raised."""
-    if not any("{port}" in word for word in plan.run.command):
+    if plan.run.container is None and not any("{port}" in word for word in plan.run.command):
         what = "`run.command` does not hold `{port}`"
         why = "each instance gets a port of its own, in the variable PORT and as `{port}`"
         fix = "write `{port}` where the program takes its port, unless it reads PORT"

@@ -13,6 +13,7 @@ from tminus.plan.alert_rules import ALERT_RULES
 from tminus.plan.breach import Breach, Rule
 from tminus.plan.build import window_of
 from tminus.plan.database_rules import DATABASE_RULES, SECRET_URL
+from tminus.plan.image_rules import IMAGE_RULES
 from tminus.plan.kinds import BP_PER_PERCENT
 from tminus.plan.metric_rules import METRIC_RULES, limits_in
 from tminus.plan.model import LaunchFile, RequestSection
@@ -244,6 +245,7 @@ RULES = (
     Rule(_drains, frozenset({"routes", "drain"})),
     Rule(_env, frozenset({"run", "build"})),
     *DATABASE_RULES,
+    *IMAGE_RULES,
     *ALERT_RULES,
     *METRIC_RULES,
 )

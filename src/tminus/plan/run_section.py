@@ -1,6 +1,7 @@
 """`run` of launch.yaml: how a slot's instances and workers start, and what is run once before them."""
 
 from tminus.domain.plan.plan import OneOff, Run, Worker
+from tminus.plan.image_section import ContainerSection
 from tminus.plan.kinds import (
     ClassName,
     CommandLine,
@@ -38,6 +39,12 @@ class RunSection(Section):
     command: CommandLine = given(
         "starts one instance; `{port}` becomes its port, which PORT in its environment holds too",
         examples=["python -m uvicorn app:app --port {port}"],
+        default=(),
+    )
+    docker: ContainerSection | None = given(
+        "runs instances, workers and commands in containers of the image; the image's own command when "
+        "`command` is not given",
+        default=None,
     )
     instances: Instances = usual(default_of(Run, "instances"), HANDBOOK, "how many instances each slot runs")
     env: dict[EnvName, Words] = given(

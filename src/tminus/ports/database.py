@@ -110,13 +110,17 @@ class Migration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MigrationSpec:
-    """A migration command and what it runs with; `environment` may hold secrets and is never shown."""
+    """A migration command and what it runs with; `environment` may hold secrets and is never shown.
+
+    `after` is run when the command has ended, however it did: it takes away what is left elsewhere.
+    """
 
     command: tuple[str, ...]
     directory: Path
     environment: Mapping[str, str] = field(repr=False)
     deadline_ms: int = 600_000
     lock_timeout_ms: int = 3_000
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

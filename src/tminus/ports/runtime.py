@@ -6,6 +6,7 @@ from typing import Protocol
 
 from tminus.domain.launch.reading import SlotReading
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.image import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class SlotSpec:
         stop_grace_ms: between SIGTERM and SIGKILL.
         workers: started and stopped with the slot, restarted like its instances and their restarts counted
             with theirs; otherwise not counted among them.
+        container: runs them in containers of the artifact's image; None for processes.
     """
 
     digest: str
@@ -43,6 +45,7 @@ class SlotSpec:
     health_path: str
     stop_grace_ms: int
     workers: tuple[WorkerSpec, ...] = ()
+    container: Container | None = None
 
     def __repr__(self) -> str:
         """Leaves the environment out: it may hold secrets."""
@@ -104,8 +107,11 @@ class Adoption(Protocol):
 class Addressing(Protocol):
     """Where instances answer, known before they run."""
 
-    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
+    def addresses(self, instances: int, hosts: Sequence[str] = ()) -> Mapping[Slot, tuple[str, ...]]:
         """host:port of every instance of both slots, the same at every call; an external slot's own.
+
+        `hosts` are the machines over which the instances of an empty slot will be spread by turns, this one
+        when none is named.
 
         Raises:
             Unavailable: they cannot be reserved now.

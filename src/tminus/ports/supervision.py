@@ -4,6 +4,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tminus.domain.plan.image import HOST_NETWORK, Container
+
+
+@dataclass(frozen=True, slots=True)
+class Housing:
+    """The container that a program runs in.
+
+    Attributes:
+        container: limits, network and the port inside.
+        engine: of the machine it runs on; empty for this machine's own.
+        address: of that machine, where the port is published.
+        port: published there; 0 for a program that listens nowhere.
+    """
+
+    container: Container
+    engine: str
+    address: str
+    port: int = 0
+
+    @property
+    def inside(self) -> int:
+        """Where the program itself listens."""
+        return self.port if self.container.network == HOST_NETWORK else self.container.port
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramSpec:
@@ -19,6 +43,7 @@ class ProgramSpec:
         restart: start it again when it ends by itself.
         socket: name of a held listening socket that it inherits, or empty.
         stop_grace_ms: between SIGTERM and SIGKILL of its group.
+        housing: runs it in a container of the image that `directory` stands for; None for a process.
     """
 
     name: str
@@ -29,6 +54,7 @@ class ProgramSpec:
     restart: bool
     socket: str = ""
     stop_grace_ms: int = 10_000
+    housing: Housing | None = None
 
     def __repr__(self) -> str:
         """Leaves the environment out: it may hold secrets."""

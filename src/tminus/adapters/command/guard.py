@@ -28,6 +28,7 @@ _DRAIN_S = 1.0  # for output that is still in the pipe when everything that coul
 _CHUNK_BYTES = 64 * 1024
 _TAIL_LINES = 12  # enough to see what failed, short enough for a chat message
 _TAIL_CHARS = 3_000  # the answer must fit into a pipe that nobody reads before the end
+_AFTER_LIMIT_S = 10.0  # to take away a container, which takes milliseconds
 _SET_PDEATHSIG, _SET_SUBREAPER = 1, 36  # of prctl(2)
 
 
@@ -43,6 +44,7 @@ class _Order:
         log: file that its output is appended to, scrubbed.
         secrets: texts that must not reach the log or the answer.
         stdout_fd: inherited descriptor that its standard output goes to instead, unscrubbed.
+        after: run when the command has ended, however it did: takes away what is left elsewhere.
     """
 
     command: tuple[str, ...]
@@ -52,6 +54,7 @@ class _Order:
     log: str
     secrets: tuple[str, ...] = ()
     stdout_fd: int | None = None
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,21 @@ def _children() -> Iterator[int]:
     yield from map(int, text.split())
 
 
+def _tidy(order: _Order) -> None:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            order.after,
+            cwd=order.directory,
+            env=dict(order.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_AFTER_LIMIT_S,
+            check=False,
+            start_new_session=True,
+        )
+
+
 def main() -> int:
     """Takes the order, runs it, and says how it ended."""
     line = b""
@@ -240,8 +258,11 @@ def main() -> int:
             return 1
         line += byte
     body: dict[str, Any] = json.loads(line)
-    order = _Order(**{**body, "command": tuple(body["command"]), "secrets": tuple(body.get("secrets", ()))})
+    lists = {name: tuple(body.get(name) or ()) for name in ("command", "secrets", "after")}
+    order = _Order(**{**body, **lists})
     ending = _Guard(order).run()
+    if order.after:
+        _tidy(order)
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(asdict(ending), ensure_ascii=False).encode(errors="replace") + b"\n")
     return 0

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ class _Order:
     environment: Mapping[str, str]
     deadline_ms: int
     secrets: tuple[str, ...]
+    after: tuple[str, ...] = ()
 
 
 def command(arguments: Json, directory: Path, stop: threading.Event) -> Json:
@@ -37,7 +38,9 @@ def command(arguments: Json, directory: Path, stop: threading.Event) -> Json:
 
     Args:
         arguments: `command` (argument vector), `artifact` (digest), `artifacts_directory` (path),
-            `deadline_ms`, optionally `environment` (an object), `secrets` (names and references).
+            `deadline_ms`, optionally `environment` (an object), `secrets` (names and references),
+            `container` (`domain.plan.image.Container`, to run it in the artifact's image) with `once` (the
+            program that does so, and the beginning of its order).
         directory: of the job.
         stop: ends the command.
 
@@ -48,9 +51,9 @@ def command(arguments: Json, directory: Path, stop: threading.Event) -> Json:
         ProblemError: `command-failed`, `command-deadline`, `command-stopped`, `artifact-missing`,
             `bad-arguments`.
     """
-    order = _order(arguments)
+    order = _order(arguments, directory)
     ending = _run(order, directory, stop)
-    shown = " ".join(order.command)
+    shown = " ".join(map(str, cast("Mapping[str, Any]", arguments)["command"]))
     match ending["ended"]:
         case "exited" if ending["code"] == 0:
             return {"passed": True, "took_ms": ending["took_ms"]}
@@ -78,6 +81,7 @@ def _run(order: _Order, directory: Path, stop: threading.Event) -> dict[str, Any
         "deadline_ms": order.deadline_ms,
         "log": str((directory / "command.log").resolve()),
         "secrets": order.secrets,
+        "after": order.after,
     }
     argv = [sys.executable, "-P", "-m", "tminus.adapters.command.guard"]
     with subprocess.Popen(
@@ -104,7 +108,7 @@ def _run(order: _Order, directory: Path, stop: threading.Event) -> dict[str, Any
     return cast("dict[str, Any]", json.loads(said))
 
 
-def _order(arguments: Json) -> _Order:
+def _order(arguments: Json, directory: Path) -> _Order:
     body = cast("Mapping[str, Any]", arguments if isinstance(arguments, dict) else {})
     try:
         argv = tuple(map(str, body["command"]))
@@ -114,6 +118,8 @@ def _order(arguments: Json) -> _Order:
         names = dict(body.get("secrets") or {})
         secrets = tuple(os.environ[name] for name in names if name in os.environ)
         order = _Order(argv, tree, environment, int(body["deadline_ms"]), secrets)
+        if body.get("container") is not None:
+            order = _housed(order, body, directory)
     except KeyError as error:
         raise _bad(f"{error.args[0]} is missing") from error
     except (ValueError, TypeError) as error:
@@ -124,6 +130,21 @@ def _order(arguments: Json) -> _Order:
         what = "the artifact is not there"
         raise ProblemError(Problem("artifact-missing", what, str(tree), fix="build the release again"))
     return order
+
+
+def _housed(order: _Order, body: Mapping[str, Any], directory: Path) -> _Order:
+    """The same in a container of the artifact's image, by the program that the arguments name for it."""
+    program = tuple(map(str, body["once"]["program"]))
+    whole = {
+        **body["once"]["order"],
+        "folder": str(order.tree),
+        "container": body["container"],
+        "job": directory.name,
+        "command": order.command,
+        "deadline_ms": order.deadline_ms,
+    }
+    text = json.dumps(whole)
+    return replace(order, command=(*program, "run", text), after=(*program, "remove", text))
 
 
 def _folder(digest: str) -> str:

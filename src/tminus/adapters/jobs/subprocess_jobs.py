@@ -24,7 +24,18 @@ from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.jobs import JobSpec
 from tminus.ports.secrets import Secrets
 
-PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+PASSED_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "DOCKER_CONFIG",
+    "SSH_AUTH_SOCK",
+)
 STOP_GRACE_MS = 5_000
 _GATE_LIMIT_S = (
     2.0  # starting a process takes milliseconds; who waits longer than this waits for a stuck disk

@@ -53,8 +53,12 @@ class Guarded:
         log: Path,
         secrets: Sequence[str],
         stdout_fd: int | None = None,
+        after: Sequence[str] = (),
     ) -> None:
-        """Starts it; `stdout_fd` receives its standard output, which otherwise goes to the log, scrubbed."""
+        """Starts it; `stdout_fd` receives its standard output, which otherwise goes to the log, scrubbed.
+
+        `after` is run when it has ended, however it did.
+        """
         order = {
             "command": list(command),
             "directory": str(directory),
@@ -63,6 +67,7 @@ class Guarded:
             "log": str(log),
             "secrets": list(secrets),
             "stdout_fd": stdout_fd,
+            "after": list(after),
         }
         self._guard = subprocess.Popen(
             [sys.executable, "-P", "-m", "tminus.adapters.command.guard"],

@@ -88,6 +88,7 @@ class PostgresMigration:
             deadline_ms=migration.deadline_ms,
             log=self._logs / "migrate.log",
             secrets=self._secrets,
+            after=migration.after,
         )
         told = lost = False
         with guarded:

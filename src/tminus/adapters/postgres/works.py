@@ -1,12 +1,13 @@
 """The works `backup`, `restore-test`, `migrate` and `integrity`. The database's URL comes as DATABASE_URL."""
 
 import contextlib
+import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tminus.adapters.postgres.arguments import bad_arguments, database_url, object_of, problems
 from tminus.adapters.postgres.backup import PostgresBackup
@@ -89,7 +90,8 @@ def migrate(arguments: Json, directory: Path, stop: threading.Event) -> Json:
     Args:
         arguments: `command` (argument vector), `artifact` (digest), `artifacts_directory` (path),
             `lock_timeout_ms`, `deadline_ms`, optionally `environment` (an object), `secrets` (with
-            DATABASE_URL).
+            DATABASE_URL), `container` (`domain.plan.image.Container`, to run it in the artifact's image)
+            with `once` (the program that does so, and the beginning of its order).
         directory: of the job.
         stop: ends the command.
 
@@ -103,18 +105,39 @@ def migrate(arguments: Json, directory: Path, stop: threading.Event) -> Json:
     body = object_of(arguments)
     with problems("the migration was not done"):
         added = {str(name): str(value) for name, value in dict(body.get("environment") or {}).items()}
+        tree = _artifact(Path(body["artifacts_directory"]), str(body["artifact"]))
+        command, after = _housed(body, tree, directory)
         spec = MigrationSpec(
-            command=tuple(map(str, body["command"])),
-            directory=_artifact(Path(body["artifacts_directory"]), str(body["artifact"])),
+            command=command,
+            directory=tree,
             environment={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **added},
             deadline_ms=int(body["deadline_ms"]),
             lock_timeout_ms=int(body["lock_timeout_ms"]),
+            after=after,
         )
-        if not spec.command:
-            raise bad_arguments("the command is empty")
         secrets = [os.environ[name] for name in dict(body.get("secrets") or {}) if name in os.environ]
         reading = PostgresMigration(database_url(), directory.resolve(), secrets).migrate(spec, stop)
     return to_json(reading)
+
+
+def _housed(body: Mapping[str, Any], tree: Path, job: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The command as it is run here, and what is run after it: by the program `once` for a container."""
+    command = tuple(map(str, body["command"]))
+    if not command:
+        raise bad_arguments("the command is empty")
+    if body.get("container") is None:
+        return command, ()
+    program = tuple(map(str, body["once"]["program"]))
+    order = {
+        **body["once"]["order"],
+        "folder": str(tree),
+        "container": body["container"],
+        "job": job.name,
+        "command": command,
+        "deadline_ms": int(body["deadline_ms"]),
+    }
+    text = json.dumps(order)
+    return (*program, "run", text), (*program, "remove", text)
 
 
 def integrity(arguments: Json, directory: Path, stop: threading.Event) -> Json:  # noqa: ARG001 - the shape of every work

@@ -33,10 +33,11 @@ class Tenancy:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Everything on disk; `ports` by instance name."""
+    """Everything on disk; `ports` by instance name, and `hosts` of those that are on other machines."""
 
     tenancies: dict[Slot, Tenancy] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
 
 def load(directory: Path) -> Record:
@@ -65,6 +66,7 @@ def save(directory: Path, record: Record) -> None:
         "version": VERSION,
         "slots": {slot.value: asdict(tenancy) for slot, tenancy in record.tenancies.items()},
         "ports": record.ports,
+        "hosts": record.hosts,
     }
     path = directory / FILE
     temporary = path.with_name(f".{FILE}.{os.getpid()}.tmp")
@@ -90,7 +92,7 @@ def _record_from(content: dict[str, Any]) -> Record:
     if content["version"] != VERSION:
         raise ValueError(f"version {content['version']!r} is not {VERSION}")
     tenancies = {Slot(name): _tenancy_from(message) for name, message in content["slots"].items()}
-    return Record(tenancies, content["ports"])
+    return Record(tenancies, content["ports"], content.get("hosts", {}))
 
 
 def _tenancy_from(message: dict[str, Any]) -> Tenancy:

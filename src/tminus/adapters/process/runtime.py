@@ -1,4 +1,4 @@
-"""The runtime that starts and stops slots as processes, through whatever implements `Supervision`."""
+"""The runtime that starts and stops slots as programs, through whatever implements `Supervision`."""
 
 import contextlib
 import fcntl
@@ -12,9 +12,10 @@ from tminus.adapters.process.probe import Health, probe_all
 from tminus.adapters.process.record import Record, Tenancy
 from tminus.domain.launch.reading import InstanceReading, SlotReading, WorkerReading
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.image import Container
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.runtime import SlotSpec, WorkerSpec
-from tminus.ports.supervision import ProgramReading, ProgramSpec, Supervision
+from tminus.ports.supervision import Housing, ProgramReading, ProgramSpec, Supervision
 
 LOCK = "slots.lock"
 LOGS = "logs"
@@ -22,7 +23,7 @@ WORKER = "TMINUS_WORKER"  # names a worker to itself, as PORT tells an instance 
 
 
 class ProcessRuntime:
-    """Implements `Runtime`, `Addressing` and `Adoption` by local processes."""
+    """Implements `Runtime`, `Addressing` and `Adoption` by processes of this machine, and by containers."""
 
     def __init__(self, supervision: Supervision, artifacts: Path, directory: Path) -> None:
         """See the class.
@@ -52,14 +53,19 @@ class ProcessRuntime:
             running = self._own(slot)
             if slot not in known.tenancies and any(reading.pid for reading in running.values()):
                 raise Unavailable("slot-stopping", f"{slot} still runs what it held before")
-            fresh = self._with_ports(slot, spec.instances, known, running)
+            hosts = _hosts_of(spec.container)
+            fresh = self._with_ports(slot, spec.instances, known, running, hosts)
             # On record before they run: a slot that holds something unknown would be worse than an empty one.
             record.save(self._directory, replace(fresh, tenancies={**known.tenancies, slot: wanted}))
             try:
                 self._supervision.keep(self._programs(slot, spec, fresh))
-            except (Refused, Unavailable):
+            except (Refused, Unavailable) as fault:
                 if slot not in known.tenancies:
-                    record.save(self._directory, replace(fresh, tenancies=known.tenancies))
+                    back = replace(fresh, tenancies=known.tenancies)
+                    if fault.code == "port-taken":  # on a machine where nobody could look before
+                        kept = {name: port for name, port in fresh.ports.items() if not _is_of(slot, name)}
+                        back = replace(back, ports=kept)
+                    record.save(self._directory, back)
                 raise
             wanted_names = {*_names(slot, spec.instances), *_worker_names(slot, spec)}
             self._supervision.drop([name for name in running if name not in wanted_names])
@@ -107,7 +113,7 @@ class ProcessRuntime:
                 raise Refused("slot-occupied", f"{slot} runs instances of its own")
             record.save(self._directory, replace(known, tenancies={**known.tenancies, slot: wanted}))
 
-    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
+    def addresses(self, instances: int, hosts: Sequence[str] = ()) -> Mapping[Slot, tuple[str, ...]]:
         """See `Addressing.addresses`. A port that somebody else has taken is changed when the slot starts.
 
         Raises:
@@ -117,7 +123,8 @@ class ProcessRuntime:
             known = record.load(self._directory)
             fresh = known
             for slot in Slot:
-                fresh = self._with_ports(slot, instances, fresh, None)
+                known_hosts = None if slot in fresh.tenancies else hosts
+                fresh = self._with_ports(slot, instances, fresh, None, known_hosts)
             if fresh != known:
                 record.save(self._directory, fresh)
         found = {}
@@ -131,11 +138,7 @@ class ProcessRuntime:
         return self._artifacts / digest.rpartition(":")[2]
 
     def _own(self, slot: Slot) -> dict[str, ProgramReading]:
-        return {
-            name: reading
-            for name, reading in self._supervision.programs().items()
-            if name.startswith(f"{slot.value}-")
-        }
+        return {name: reading for name, reading in self._supervision.programs().items() if _is_of(slot, name)}
 
     def _refuse_other(self, slot: Slot, known: Record, wanted: Tenancy) -> None:
         held = known.tenancies.get(slot)
@@ -147,33 +150,56 @@ class ProcessRuntime:
             raise Refused("slot-occupied", f"{slot} holds {held.digest}")
 
     def _with_ports(
-        self, slot: Slot, count: int, known: Record, running: Mapping[str, ProgramReading] | None
+        self,
+        slot: Slot,
+        count: int,
+        known: Record,
+        running: Mapping[str, ProgramReading] | None,
+        hosts: Sequence[str] | None,
     ) -> Record:
-        """Each instance with a port; given `running`, those of the others must still be free."""
-        assigned = dict(known.ports)
-        for name in _names(slot, count):
+        """Each instance with a port; given `running`, those of the others must still be free.
+
+        Given `hosts`, the instances are spread over them; else they stay where they are.
+        """
+        assigned, places = dict(known.ports), dict(known.hosts)
+        for index, name in enumerate(_names(slot, count)):
+            if hosts is not None:
+                host = hosts[index % len(hosts)] if hosts else ports.LOCAL
+                if places.get(name, ports.LOCAL) != host:
+                    assigned.pop(name, None)
+                places[name] = host
             port = assigned.get(name)
-            stays = port is not None and (running is None or name in running or ports.is_free(port))
+            here = places.get(name, ports.LOCAL) == ports.LOCAL
+            stays = port is not None and (
+                running is None or name in running or not here or ports.is_free(port)
+            )
             if not stays:
                 try:
                     assigned[name] = ports.pick_free(assigned.values())
                 except OSError as error:
                     raise Unavailable("no-free-port", str(error)) from error
-        return replace(known, ports=assigned)
+        return replace(known, ports=assigned, hosts=places)
 
     def _programs(self, slot: Slot, spec: SlotSpec, known: Record) -> list[ProgramSpec]:
         (self._directory / LOGS).mkdir(parents=True, exist_ok=True)
         programs = []
         for name in _names(slot, spec.instances):
-            port = str(known.ports[name])
+            housing = _housing(spec.container, _number(name), known.ports[name])
+            port = str(known.ports[name] if housing is None else housing.inside)
             argv = tuple(argument.replace("{port}", port) for argument in spec.command)
-            programs.append(self._program(name, argv, {"PORT": port}, spec))
+            programs.append(self._program(name, argv, {"PORT": port}, spec, housing))
         for name, worker in _worker_names(slot, spec).items():
-            programs.append(self._program(name, worker.command, {WORKER: worker.name}, spec))
+            housing = _housing(spec.container, _number(name), 0)
+            programs.append(self._program(name, worker.command, {WORKER: worker.name}, spec, housing))
         return programs
 
     def _program(
-        self, name: str, argv: tuple[str, ...], own: Mapping[str, str], spec: SlotSpec
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        own: Mapping[str, str],
+        spec: SlotSpec,
+        housing: Housing | None,
     ) -> ProgramSpec:
         return ProgramSpec(
             name=name,
@@ -183,6 +209,7 @@ class ProcessRuntime:
             log=str(self._directory / LOGS / f"{name}.log"),
             restart=True,
             stop_grace_ms=spec.stop_grace_ms,
+            housing=housing,
         )
 
     @contextlib.contextmanager
@@ -195,6 +222,21 @@ class ProcessRuntime:
             yield
         finally:
             os.close(descriptor)
+
+
+def _hosts_of(container: Container | None) -> tuple[str, ...]:
+    return () if container is None else tuple(machine.address for machine in container.machines)
+
+
+def _housing(container: Container | None, number: int, port: int) -> Housing | None:
+    if container is None:
+        return None
+    machine = container.machine(number)
+    return Housing(container, machine.engine, machine.address, port)
+
+
+def _is_of(slot: Slot, name: str) -> bool:
+    return name.startswith(f"{slot.value}-")
 
 
 def _names(slot: Slot, count: int) -> list[str]:
@@ -218,7 +260,7 @@ def _number(name: str) -> int:
 
 
 def _address(name: str, known: Record) -> str:
-    return f"{ports.LOCAL}:{known.ports[name]}"
+    return f"{known.hosts.get(name, ports.LOCAL)}:{known.ports[name]}"
 
 
 def _instances(
@@ -231,7 +273,7 @@ def _instances(
             for number, address in enumerate(tenancy.external, start=1)
         )
     workers = _worker_prefix(slot)
-    names = [name for name in programs if name.startswith(f"{slot.value}-") and not name.startswith(workers)]
+    names = [name for name in programs if _is_of(slot, name) and not name.startswith(workers)]
     return tuple(
         InstanceReading(
             name,

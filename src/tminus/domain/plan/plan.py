@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from tminus.domain.plan.alert import AlertRule, handbook_alerts
 from tminus.domain.plan.database import Database
+from tminus.domain.plan.image import Container, Image
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerability
 from tminus.domain.plan.request import Request
@@ -56,7 +57,7 @@ class ArtifactSmoke(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How a tag's tree becomes an artifact: a command run once inside it, or nothing.
+    """How a tag's tree becomes an artifact: a command run once inside it, an image, or nothing.
 
     Attributes:
         command: argument vector.
@@ -64,6 +65,7 @@ class Build:
         smoke: what is asked of one instance that is started after the build and stopped again.
         smoke_environment: variables that differ for that instance alone.
         smoke_secrets: the same for secrets.
+        image: an image instead of a tree; None for none.
     """
 
     command: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ class Build:
     smoke: ArtifactSmoke = ArtifactSmoke.OFF
     smoke_environment: tuple[tuple[str, str], ...] = ()
     smoke_secrets: tuple[tuple[str, SecretRef], ...] = ()
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Run:
         stop_grace_ms: between SIGTERM and SIGKILL of an instance's group.
         workers: background workers of a slot.
         one_offs: commands run once before the slot starts.
+        container: how an instance runs in a container of the artifact's image; None for a process.
+            `command` is empty then where the image's own is meant.
     """
 
     command: tuple[str, ...]
@@ -116,6 +121,12 @@ class Run:
     stop_grace_ms: int = 10 * SECOND_MS
     workers: tuple[Worker, ...] = ()
     one_offs: tuple[OneOff, ...] = ()
+    container: Container | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Addresses of the machines over which instances are spread; empty for this one."""
+        return () if self.container is None else tuple(each.address for each in self.container.machines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ _JOBS = {
     "artifact-smoke": "Smoke tests on the artifact alone",
     "verify-artifact": "Verifying the artifact's digest again",
     "resources": "Final resource checks",
+    "pull": "Pulling the image of {tag}",
     "backup": "Backing up the database",
     "restore-test": "Restoring the backup into a scratch database",
     "owed-contract": "Running the contract migration of the release before",

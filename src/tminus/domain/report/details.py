@@ -21,6 +21,16 @@ def _build(result: Mapping[str, Any]) -> Iterator[str]:
     if result.get("tagged"):
         yield f"Tagged {result.get('tag')} at commit {str(result.get('commit'))[:12]}"
     yield f"Artifact {result.get('digest', 'unknown')}"
+    if "image" in result:
+        how = "built and pushed" if result.get("built") else "in the registry already"
+        yield f"Image {result.get('reference')}, {how}; smoke: {result.get('smoke')}"
+        yield f"Bill of materials {result.get('sbom')}, provenance {result.get('provenance')}"
+
+
+def _pull(result: Mapping[str, Any]) -> Iterator[str]:
+    for machine in result.get("machines", []):
+        how = "pulled" if machine.get("pulled") else "there already"
+        yield f"{machine.get('engine')} ... {how}"
 
 
 def _backup(result: Mapping[str, Any]) -> Iterator[str]:
@@ -47,6 +57,7 @@ def _migration(result: Mapping[str, Any]) -> Iterator[str]:
 
 _DETAILS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "build": _build,
+    "pull": _pull,
     "backup": _backup,
     "restore-test": _restore,
     "expand": _migration,

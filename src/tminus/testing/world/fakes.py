@@ -72,8 +72,9 @@ class FakeRuntime:
         """See `Runtime`."""
         return {slot: self._read(slot) for slot in Slot}
 
-    def addresses(self, instances: int) -> Mapping[Slot, tuple[str, ...]]:
-        """See `Addressing`."""
+    def addresses(self, instances: int, hosts: Sequence[str] = ()) -> Mapping[Slot, tuple[str, ...]]:
+        """See `Addressing`; every simulated instance is on this machine."""
+        del hosts
         return {
             slot: self._physics.places[slot].strangers
             or tuple(f"127.0.0.1:{base + index}" for index in range(instances))

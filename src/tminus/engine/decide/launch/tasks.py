@@ -8,6 +8,7 @@ from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import ArtifactSmoke
 from tminus.domain.plan.timeline import BUILD_DUE_MS, PREPARE_AHEAD_MS, VERIFY_AHEAD_MS
 from tminus.engine.decide.launch import work
+from tminus.engine.decide.launch.image_work import pull_job
 from tminus.engine.decide.step import Observation
 
 AT_ONCE_MS = 1 << 50
@@ -61,6 +62,8 @@ def staging_tasks(state: LaunchState, seen: Observation) -> Iterator[Task]:
     plan, artifact = state.plan, state.artifact
     if plan.adopt or artifact is None:
         return
+    if plan.run.container is not None:
+        yield Task("the image on every machine", pull_job(state), "the image could not be pulled")
     database = plan.database
     if database is not None and state.owed is not None:
         owed = work.migrate_job(state, database, work.OWED, state.owed.command, state.owed.digest)

@@ -21,6 +21,7 @@ from tminus.engine.decide.launch.bounds import (
     SHORT_DEADLINE_MS,
     SMOKE_DEADLINE_MS,
 )
+from tminus.engine.decide.launch.image_work import housed, image_build_job, image_verify_job
 
 ARTIFACT = "verify-artifact"
 BACKUP = "backup"
@@ -46,6 +47,8 @@ METER = "meter"
 def build_job(state: LaunchState) -> StartJob:
     """Builds the commit that the tag named when the launch was planned."""
     plan = state.plan
+    if plan.build.image is not None:
+        return image_build_job(state, plan.build.image, BUILD)
     arguments: dict[str, Json] = {
         "repository": plan.source.repository,
         "tag": plan.source.tag,
@@ -124,6 +127,8 @@ def _suite(key: str, requests: tuple[Request, ...], targets: list[str]) -> Start
 
 def artifact_job(state: LaunchState) -> StartJob:
     """Hashes the artifact again: what starts must be what was built."""
+    if state.plan.build.image is not None:
+        return image_verify_job(state, ARTIFACT)
     return StartJob(ARTIFACT, "verify-artifact", {"artifact": state.artifact}, SHORT_DEADLINE_MS)
 
 
@@ -187,7 +192,8 @@ def restore_job(state: LaunchState, database: Database) -> StartJob:
 def migrate_job(
     state: LaunchState, database: Database, key: str, command: tuple[str, ...], digest: str
 ) -> StartJob:
-    """Runs a migration command in the artifact of `digest`."""
+    """Runs a migration command in the artifact of `digest`, as the release of that artifact runs."""
+    run = state.plan.run if digest == state.artifact else state.stable_run or state.plan.run
     arguments: Json = {
         "command": list(command),
         "artifact": digest,
@@ -195,6 +201,7 @@ def migrate_job(
         "secrets": {**_run_secrets(state.plan), **_database_secret(database)},
         "lock_timeout_ms": database.migrations.lock_timeout_ms,
         "deadline_ms": database.migrations.deadline_ms,
+        **housed(run),
     }
     deadline_ms = database.migrations.deadline_ms + SHORT_DEADLINE_MS
     return StartJob(key, "migrate", arguments, deadline_ms)
@@ -211,6 +218,7 @@ def one_off_job(state: LaunchState, one_off: OneOff) -> StartJob:
         "environment": dict(state.plan.run.environment),
         "secrets": to_json(secrets),
         "deadline_ms": one_off.deadline_ms,
+        **housed(state.plan.run),
     }
     deadline_ms = one_off.deadline_ms + SHORT_DEADLINE_MS
     return StartJob(one_off_key(one_off), "command", arguments, deadline_ms)
