@@ -166,7 +166,8 @@ def _readings(state: LaunchState, samples: Sequence[Sample], window_ms: int) -> 
 
 def _loss_so_far(tick: Tick | None) -> str:
     """What the meter's job says while it runs, where its reading carries that."""
-    job = None if tick is None else tick.observation.jobs.get("meter")
+    jobs = {} if tick is None else tick.observation.jobs
+    job = jobs.get("meter-cold", jobs.get("meter"))
     if tick is None or job is None or not isinstance(job.result, dict):
         return ""
     try:

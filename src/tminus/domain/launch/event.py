@@ -276,7 +276,7 @@ class InstanceRestarted:
 
 @dataclass(frozen=True, slots=True)
 class LossMeasured:
-    """What the loss meter found over the whole launch.
+    """What the loss meter found over the whole launch, again once a rollback out of the watch has ended.
 
     Attributes:
         sent: requests whose fate is known; 0 when nothing was measured.

@@ -303,6 +303,8 @@ def _enter(state: LaunchState, event: ev.PhaseEntered, at_ms: int) -> LaunchStat
         confirmed=False if ending or event.phase in (Phase.BAKING, Phase.PROMOTING) else state.confirmed,
         hold=None if ending else state.hold,
         reading_ms=at_ms,
+        # A rollback out of the watch is measured too; the figure then covers both.
+        loss=None if event.phase is Phase.ROLLING_BACK else state.loss,
     )
 
 

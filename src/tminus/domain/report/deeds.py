@@ -15,6 +15,7 @@ from tminus.domain.report.log_line import Mark
 from tminus.domain.report.said import Said
 
 _BUILD, _SMOKE, _CRITICAL_PATHS, _METER = "build", "smoke", "critical-paths", "meter"
+_COLD_METER = "meter-cold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _performed_text(state: LaunchState, command: cmd.Command) -> str:
             return f"Stopping leftovers on {command.slot.value} ... Done"
         case cmd.StopSlot() if state.phase in ENDING:
             return f"Stopping {command.slot.value} ... Done"
-        case cmd.StartJob(key="meter"):
+        case cmd.StartJob(work="meter"):
             rate = state.plan.meter.rate_per_s
             return f"Starting the loss meter ... {rate} numbered requests a second"
         case _:
@@ -172,6 +173,7 @@ _JOBS = {
     _SMOKE: "Smoke tests on {candidate}",
     _CRITICAL_PATHS: "Critical paths through the router",
     _METER: "Loss meter",
+    _COLD_METER: "Loss meter of the rollback",
     "artifact-smoke": "Smoke tests on the artifact alone",
     "verify-artifact": "Verifying the artifact's digest again",
     "resources": "Final resource checks",
@@ -187,7 +189,7 @@ _JOBS = {
     "contract": "Running migrations (contract): no way back from here",
 }
 
-_QUIET = (_METER, "sampler", "measure")
+_QUIET = (_METER, _COLD_METER, "sampler", "measure")
 """Jobs that run along and are told by what they found."""
 
 

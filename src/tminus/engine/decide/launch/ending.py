@@ -1,6 +1,7 @@
 """Taking a slot away for good: traffic gone, nothing in flight, then stop. Proof is read in the same tick."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from tminus.domain.codec import DecodeError
 from tminus.domain.launch import event as ev
@@ -24,7 +25,7 @@ from tminus.engine.decide.launch.bounds import CAPACITY_WAIT_MS
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.turn import Turn, has_returned, is_at_rest_on, rest_on
-from tminus.engine.decide.launch.work import MEASURE, METER, SAMPLER
+from tminus.engine.decide.launch.work import COLD_METER, MEASURE, METER, METERS, SAMPLER, meter_job
 from tminus.engine.decide.step import Keyed, Observation
 
 
@@ -127,6 +128,8 @@ def ending_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     candidate = seen.slot(state.candidate)
     if candidate is not None and candidate.down:
         commands.extend(_stops(state, seen))
+    elif reading is not None and _is_measured_anew(state) and COLD_METER not in {*seen.jobs, *state.jobs}:
+        commands.append(keyed(state, meter_job(state, COLD_METER)))
     return commands
 
 
@@ -163,25 +166,32 @@ def watching_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
 
 def measure_loss(turn: Turn) -> None:
     """Journals the loss meter's figure once the meter has ended; nothing sent where there was none."""
-    state = turn.state
-    if state.loss is not None:
+    state, seen = turn.state, turn.observation
+    if state.loss is not None or any(key in seen.jobs and key not in state.jobs for key in METERS):
         return
-    ended = state.jobs.get(METER)
-    if ended is not None and ended.phase is JobPhase.DONE:
-        turn.record(_figure(state, ended, turn.observation.replayed))
+    candidate = seen.slot(state.candidate)
+    if _is_measured_anew(state) and (candidate is None or not candidate.down):
         return
-    seen = turn.observation
-    over = ended is not None or (seen.jobs_read and METER not in seen.jobs)
-    if over and state.phase not in BEFORE_TRAFFIC | TRIAL:
+    ended = [state.jobs[key] for key in METERS if key in state.jobs]
+    done = [job for job in ended if job.phase is JobPhase.DONE]
+    if done:
+        turn.record(_figure(state, done, seen.replayed))
+    elif (ended or seen.jobs_read) and state.phase not in BEFORE_TRAFFIC | TRIAL:
         turn.record(ev.LossMeasured(0, 0, 0, 0, 0, None, None))
 
 
-def _figure(state: LaunchState, ended: ev.JobEnded, replayed: int) -> ev.LossMeasured:
-    try:
-        meter = read_meter(ended.result)
-    except DecodeError:
-        return ev.LossMeasured(0, 0, 0, 0, 0, None, None)  # a figure that cannot be read measured nothing
-    loss = loss_of([meter], state.cutover_ms)
+def _is_measured_anew(state: LaunchState) -> bool:
+    """Whether the meter had ended when a rollback out of the watch began: stable comes back cold then."""
+    return state.phase is Phase.ROLLING_BACK and state.promoted and METER in state.jobs
+
+
+def _figure(state: LaunchState, ended: Sequence[ev.JobEnded], replayed: int) -> ev.LossMeasured:
+    """The figure of all meters. One that cannot be read measured nothing."""
+    readings = []
+    for job in ended:
+        with suppress(DecodeError):
+            readings.append(read_meter(job.result))
+    loss = loss_of(readings, state.cutover_ms)
     return ev.LossMeasured(
         sent=loss.count.sent - loss.count.unfinished,
         lost=loss.count.lost,

@@ -42,6 +42,9 @@ ARTIFACT_SMOKE = "artifact-smoke"
 SMOKE = "smoke"
 CRITICAL_PATHS = "critical-paths"
 METER = "meter"
+COLD_METER = "meter-cold"
+METERS = (METER, COLD_METER)
+"""While traffic moves to the candidate, and while a cold rollback takes it back after that one has ended."""
 
 
 def build_job(state: LaunchState) -> StartJob:
@@ -98,7 +101,7 @@ def critical_paths_job(state: LaunchState) -> StartJob:
     return _suite(CRITICAL_PATHS, plan.critical_paths or smoke_requests(plan), [target])
 
 
-def meter_job(state: LaunchState) -> StartJob:
+def meter_job(state: LaunchState, key: str = METER) -> StartJob:
     """Sends numbered requests through the router until it is stopped."""
     plan = state.plan
     arguments: Json = {
@@ -108,7 +111,7 @@ def meter_job(state: LaunchState) -> StartJob:
         "post_body": plan.meter.post_body,
         "rate_per_s": plan.meter.rate_per_s,
     }
-    return StartJob(METER, "meter", arguments, METER_DEADLINE_MS)
+    return StartJob(key, "meter", arguments, METER_DEADLINE_MS)
 
 
 def smoke_requests(plan: Plan) -> tuple[Request, ...]:
