@@ -31,7 +31,12 @@ class WorldJobsHarness(JobsHarness):
     def __init__(self) -> None:
         self.clock = VirtualClock(0, lambda _: None)
         self.counted: Counter[str] = Counter()
-        self._jobs = FakeJobs(self.clock.now_ms, self._answer, MANNERS)
+        self._jobs = FakeJobs(
+            self.clock.now_ms,
+            self._answer,
+            MANNERS,
+            progress=lambda work: {"began": True} if work == "patient" else None,
+        )
 
     def jobs(self) -> Jobs:
         return self._jobs

@@ -123,6 +123,8 @@ class JobsContract:
         harness.jobs().start_job(JobSpec("k", "patient", None, LONG_MS))
         resumed = harness.jobs()
         assert resumed.read_jobs(["k"])["k"].phase is JobPhase.RUNNING
+        # What is told to end before it has begun may have used up its grace by then.
+        harness.wait(resumed, "k", lambda reading: reading.progress == {"began": True})
         resumed.stop_job("k")
         assert harness.wait(resumed, "k", _ended) == JobReading("k", JobPhase.DONE, {"stopped": True})
 
