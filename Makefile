@@ -5,7 +5,7 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch launch-hello test quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
+.PHONY: help launch launch-hello test stories quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ test: setup-dev ## Run every test
 	@tools/system-packages.sh test
 	@$(python) -m tminus.testing.docker
 	$(python) -m pytest
+
+stories: setup-dev ## Tell every story of a launch on real parts (about ten minutes)
+	$(python) -m pytest tests/stories -m integration
 
 quick: check ## Run the checks and the fast tests (under a minute)
 	$(python) -m pytest -m "not slow and not integration"

@@ -20,6 +20,7 @@ FLAWED = {
     "broken-expand": "Call sessions logins",
     "failing-expand": "Note and limit amounts",
     "waiting-expand": "Note who approved a payment",
+    "slow-expand": "Note payments in two steps",
 }
 FIRST_COMMIT_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 DAY_S = 86_400
@@ -51,7 +52,8 @@ def tag_flawed(directory: Path, overlay: str, tag: str, base: str = "v1.1.0", po
 
     - `broken-expand` takes away a table that the stable version reads: it runs, and stable's logins fail;
     - `failing-expand` adds a column and then fails: it stops half-way;
-    - `waiting-expand` waits for a lock that nobody gives back, and payments queue behind it.
+    - `waiting-expand` waits for a lock that nobody gives back, and payments queue behind it;
+    - `slow-expand` takes seconds between its two halves, in nobody's way, and may be run again.
 
     Args:
         directory: made by `make_repository`.
@@ -75,7 +77,7 @@ def _commit(
         "@BASE@": _last_revision(directory, base) if base else "",
         "@PORT@": str(port),
     }
-    _lay(HERE / "releases" / folder, directory, words)
+    lay(HERE / "releases" / folder, directory, words)
     plan = (HERE / "launch.yaml").read_text(encoding="utf-8")
     if not _has_contract(directory, tag):
         plan = "".join(line for line in plan.splitlines(keepends=True) if "contract_@" not in line)
@@ -91,8 +93,8 @@ def _commit(
     return _git(directory, at_s, "rev-parse", "HEAD").strip()
 
 
-def _lay(source: Path, directory: Path, words: dict[str, str]) -> None:
-    """Copies a folder over another; words in the names and contents of Python files are filled in."""
+def lay(source: Path, directory: Path, words: dict[str, str]) -> None:
+    """Copies a folder over a repository; words in names and contents of Python files are filled in."""
     for path in sorted(source.rglob("*")):
         if not path.is_file() or "__pycache__" in path.parts:
             continue

@@ -40,13 +40,19 @@ class Sample:
         brisk: laid over its plans.
     """
 
+    service = "hello"
+    """As its plans name it."""
+
     def __init__(self, directory: Path, source: Path, port: int, brisk: Mapping[str, Any] = BRISK) -> None:
         """Makes the repository."""
         self.repository = directory / "repository"
         self.ledger = directory / "ledger"
         self._directory = directory
+        self._source = source
+        self._port = port
         self._brisk = brisk
-        runpy.run_path(str(source / "make_repository.py"))["make_repository"](self.repository, port)
+        self._maker: Mapping[str, Any] = runpy.run_path(str(source / "make_repository.py"))
+        self._maker["make_repository"](self.repository, port)
         self.git("checkout", "--quiet", "-B", "main", BASE)
 
     def release(self, version: str, plan: Mapping[str, Any] | None = None) -> None:

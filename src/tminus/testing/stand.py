@@ -36,7 +36,7 @@ from tminus.ports.journal import LaunchRow, Order, Record
 from tminus.testing.sample import BRISK, Sample
 from tminus.testing.traffic import LOCAL, Load, free_port, processes_of
 
-SERVICE, ENVIRONMENT = "hello", "production"
+ENVIRONMENT = "production"
 WAIT_LIMIT_S = 40.0
 """Longest wait: a launch of a stand takes ten seconds, and twenty on a busy machine."""
 
@@ -98,16 +98,25 @@ class Stand:
         directory: short enough for sockets in it; made here, and removed when the stand closes.
         sample: the folder of the sample service with its `make_repository.py`.
         brisk: laid over the sample's plan.
+        kind: of the sample; `Sample` itself is the one without a database.
     """
 
-    def __init__(self, home: Home, directory: Path, sample: Path, brisk: Mapping[str, Any] = BRISK) -> None:
+    def __init__(
+        self,
+        home: Home,
+        directory: Path,
+        sample: Path,
+        brisk: Mapping[str, Any] = BRISK,
+        kind: type[Sample] = Sample,
+    ) -> None:
         """Makes the repository; starts nothing."""
         self.home = home
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.clock = SystemClock()
         self.port = free_port()
-        self.sample = Sample(self.directory, sample, self.port, brisk)
+        self.sample = kind(self.directory, sample, self.port, brisk)
+        self.service = kind.service
         self._children: list[subprocess.Popen[bytes]] = []
         self._agents: list[subprocess.Popen[bytes]] = []
 
@@ -204,6 +213,12 @@ class Stand:
                 self.stop_child(agent)
         self._agents.clear()
 
+    def kill_agents(self) -> None:
+        """Kills every agent of this stand, as a machine that runs out of memory does."""
+        for agent in self._agents:
+            self.stop_child(agent, signal.SIGKILL)
+        self._agents.clear()
+
     def agent_log(self) -> str:
         """What agents of this stand have said."""
         path = self.directory / "agent.log"
@@ -229,11 +244,11 @@ class Stand:
         Raises:
             Unavailable: it does not answer.
         """
-        return self.home.router(SERVICE, ENVIRONMENT).read_router()
+        return self.home.router(self.service, ENVIRONMENT).read_router()
 
     def pid(self, name: str) -> int:
         """Process number of `supervisor`, `router` or an instance such as `blue-1`; 0 without one."""
-        supervisor = self.home.supervisor(SERVICE, ENVIRONMENT)
+        supervisor = self.home.supervisor(self.service, ENVIRONMENT)
         if not supervisor.running() or name == "supervisor":
             return supervisor.running()
         found = supervisor.programs().get(name)
@@ -241,7 +256,7 @@ class Stand:
 
     def instances(self, slot: Slot) -> dict[str, int]:
         """Process numbers of the slot's living instances, by name."""
-        supervisor = self.home.supervisor(SERVICE, ENVIRONMENT)
+        supervisor = self.home.supervisor(self.service, ENVIRONMENT)
         programs = supervisor.programs() if supervisor.running() else {}
         return {
             name: found.pid for name, found in programs.items() if name.startswith(f"{slot}-") and found.pid
@@ -299,6 +314,10 @@ class Stand:
 
     # The end.
 
+    def remember(self, child: subprocess.Popen[bytes]) -> None:
+        """Has a process that somebody else started end with the stand at the latest."""
+        self._children.append(child)
+
     def stop_child(self, child: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
         """Signals a process that this stand started, and returns its exit code once it has ended."""
         with contextlib.suppress(ProcessLookupError):
@@ -320,7 +339,7 @@ class Stand:
                 child.kill()
             child.wait(STOP_LIMIT_S)
         with contextlib.suppress(PortFault):
-            self.home.supervisor(SERVICE, ENVIRONMENT).shutdown()
+            self.home.supervisor(self.service, ENVIRONMENT).shutdown()
         self.home.close()
         until_ms = self.clock.now_ms() + int(STOP_LIMIT_S * 1000)
         while self.processes():

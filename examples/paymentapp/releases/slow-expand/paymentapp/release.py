@@ -1,0 +1,3 @@
+"""What this release is."""
+
+RELEASE = "@VERSION@"
