@@ -90,6 +90,8 @@ def _overview(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
         yield "window", "any time"
     else:
         yield "window", f"{format_utc(plan.window.opens_ms)} to {format_utc(plan.window.closes_ms)}"
+    for freeze in plan.freezes:
+        yield "freeze", f"{format_utc(freeze.opens_ms)} to {format_utc(freeze.closes_ms)}: {freeze.why}"
     yield "duration", f"{format_duration(forecast_end_ms(plan))} from T-0 until verified{_fit(plan)}"
     safe, promoted, closes = (
         format_relative(each)

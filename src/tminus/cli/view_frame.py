@@ -17,6 +17,7 @@ from tminus.domain.plan.limit import ALL_CLASSES, Metric
 from tminus.domain.plan.times import format_utc_clock
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.figures import judge_reading, loss_of_event, p95_text, rate_text
+from tminus.domain.report.forecast import forecast, forecast_text
 from tminus.domain.report.log import LogLine, Renderer, seconds
 from tminus.domain.watch.judge import percent_of
 from tminus.engine.decide.step import Waiting
@@ -267,6 +268,10 @@ def _words(look: Look, columns: int) -> Iterator[Text]:
         yield Text(f" run      {look.waiting.unblock}")
     elif look.waiting is None and look.state.phase not in TERMINAL:
         yield Text(f" driven   by {_clean(look.owner) or 'nobody yet'}; `tminus why` says what it waits for")
+    expected = forecast(look.state, look.now_ms, look.t0_ms)
+    if expected is not None and hold is None:
+        late = expected.late_ms is not None and expected.late_ms > 0
+        yield Text(f" forecast {forecast_text(expected)}", style="bold red" if late else "dim")
     yield from alarm_rows(look.state, look.now_ms)
     if look.state.loss is not None and look.state.loss.sent:
         yield Text(f" loss     {loss_of_event(look.state.loss).text()}")

@@ -118,8 +118,8 @@ def open_launch(
     Raises:
         ProblemError: one or more of `launch-running`, `plan-edited`, `tag-missing`, `tag-not-annotated`,
             `tag-elsewhere`, `commit-missing`, `branch-missing`, `commit-not-on-branch`, `dirty-tree`,
-            `secret-missing`, `window-closed`, `service-left`, `adopt-has-stable`, `adopt-bad-address`,
-            `adopt-same-address`.
+            `secret-missing`, `in-freeze`, `window-closed`, `service-left`, `adopt-has-stable`,
+            `adopt-bad-address`, `adopt-same-address`.
         PortFault: the journal does not answer.
     """
     plan = request.plan
@@ -310,6 +310,25 @@ def _left_problems(request: Request, serving: Serving) -> list[Problem]:
 
 
 def _window_problems(request: Request) -> list[Problem]:
+    plan = request.plan
+    problems = []
+    # A launch that begins later is entered and built in a freeze as at any other time.
+    freeze = plan.freeze_at(request.at_ms) if plan.t0_ms is None else None
+    if freeze is not None:
+        until = format_utc(freeze.closes_ms)
+        problems.append(
+            Problem(
+                "in-freeze",
+                f"nothing is launched until {until}: {freeze.why}",
+                plan.service,
+                "a launch inside a freeze is refused",
+                "set `t0` to a time after the freeze, or have `freezes` in launch.yaml changed",
+            )
+        )
+    return [*problems, *_closed_window(request)]
+
+
+def _closed_window(request: Request) -> list[Problem]:
     window = request.plan.window
     if window is None or request.at_ms < window.closes_ms:
         return []

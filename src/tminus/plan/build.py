@@ -10,6 +10,7 @@ from tminus.domain.plan.metric import MetricKind
 from tminus.domain.plan.plan import (
     ArtifactSmoke,
     Build,
+    Freeze,
     Lease,
     Listen,
     Meter,
@@ -60,6 +61,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         project=file.project,
         t0_ms=file.t0,
         window=window_of(file),
+        freezes=tuple(Freeze(each.opens, each.closes, each.why) for each in file.freezes),
         build=_build(file, chosen),
         listen=_listen(file, chosen),
         route_classes=table.classes,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, TypeVar
 
 from tminus.domain.plan.secret import SecretRef, parse_secret_ref
-from tminus.domain.plan.times import format_duration
+from tminus.domain.plan.times import format_duration, parse_utc_ms
 from tminus.plan.parse import (
     METHODS,
     SEMVER,
@@ -150,6 +150,16 @@ T0 = Annotated[
         show_t0,
         "plan-bad-time",
         {"type": "string", "examples": ["2025-12-20T14:00Z", "now"]},
+    ),
+]
+Instant = Annotated[
+    int,
+    Scalar(
+        "a point in time",
+        "2025-12-20T14:00Z",
+        lambda text: parse_utc_ms(str(text)),
+        code="plan-bad-time",
+        schema={"type": "string", "examples": ["2025-12-20T14:00Z"]},
     ),
 ]
 WindowMoment = Annotated[

@@ -38,6 +38,7 @@ from tminus.plan.kinds import (
     EnvName,
     HeaderName,
     HeaderValue,
+    Instant,
     JsonBody,
     JsonValue,
     Label,
@@ -77,6 +78,14 @@ class WindowSection(Section):
 
     opens: WindowMoment = given("when the window opens: a point in time, or relative to T-0", alias="from")
     closes: WindowMoment = given("when it closes; T-0 must lie before it", alias="to")
+
+
+class FreezeSection(Section):
+    """A freeze: a time in which no launch begins."""
+
+    opens: Instant = given("when it begins", alias="from")
+    closes: Instant = given("when it is over; a launch may begin then", alias="to")
+    why: Words = given("shown to whoever is refused", examples=["the sale"])
 
 
 class SourceSection(Section):
@@ -300,6 +309,7 @@ class LaunchFile(Section):
     environment: Label = usual(default_of(Plan, "environment"), TMINUS, "where the launch happens")
     t0: T0 = usual(None, TMINUS, "T-0: a point in time, or `now` for as soon as it is ready")
     window: WindowSection | None = usual(None, TMINUS, "the deployment window", shown="any time")
+    freezes: list[FreezeSection] = usual([], TMINUS, "times in which no launch begins", shown="none")
     source: SourceSection = given("what is launched", default_factory=SourceSection)
     build: BuildSection = given("how the artifact is made", default_factory=BuildSection)
     run: RunSection = given(

@@ -31,6 +31,7 @@ def notes_on(file: LaunchFile, plan: Plan) -> Iterator[Breach]:
     yield from _questions(plan)
     yield from _late_start(plan)
     yield from _late_end(plan)
+    yield from _frozen_end(plan)
 
 
 def _questions(plan: Plan) -> Iterator[Breach]:
@@ -78,3 +79,15 @@ def _late_end(plan: Plan) -> Iterator[Breach]:
         late = format_duration(end_ms - plan.window.closes_ms)
         fix = f"start {late} earlier, shorten the shift or verification, or have the window changed"
         yield Breach(("window", "to"), Problem("plan-window-short", what, fix=fix))
+
+
+def _frozen_end(plan: Plan) -> Iterator[Breach]:
+    if plan.t0_ms is None:
+        return
+    end_ms = plan.t0_ms + forecast_end_ms(plan)
+    for index, freeze in enumerate(plan.freezes):
+        if plan.t0_ms < freeze.opens_ms < end_ms:
+            what = f"the launch is expected to be verified at {format_utc(end_ms)}, in a freeze: {freeze.why}"
+            why = "a freeze keeps launches from beginning; one that has begun is carried to its end"
+            problem = Problem("plan-freeze-near", what, why=why, fix="start earlier, or after the freeze")
+            yield Breach(("freezes", index, "from"), problem)

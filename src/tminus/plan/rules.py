@@ -88,6 +88,23 @@ def _window(file: LaunchFile) -> Iterator[Breach]:
         yield Breach(("t0",), problem)
 
 
+def _freezes(file: LaunchFile) -> Iterator[Breach]:
+    for index, freeze in enumerate(file.freezes):
+        opens, closes = format_utc(freeze.opens), format_utc(freeze.closes)
+        if freeze.opens >= freeze.closes:
+            what = "the freeze is over before it begins"
+            problem = Problem("plan-bad-window", what, fix="write `from` before `to`")
+            yield Breach(("freezes", index, "to"), problem)
+        elif file.t0 is not None and freeze.opens <= file.t0 < freeze.closes:
+            problem = Problem(
+                "plan-in-freeze",
+                f"T-0 ({format_utc(file.t0)}) lies in a freeze: {freeze.why}",
+                why=f"nothing is launched from {opens} until {closes}",
+                fix="move `t0` out of the freeze, or have the freeze changed",
+            )
+            yield Breach(("t0",), problem)
+
+
 def _reserved_classes(file: LaunchFile) -> Iterator[Breach]:
     named: list[tuple[Path, str]] = [(("routes", name), name) for name in file.routes]
     named += [(path, request.route_class) for path, request in _requests(file) if request.route_class]
@@ -234,6 +251,7 @@ def _requests(file: LaunchFile) -> Iterator[tuple[Path, RequestSection]]:
 RULES = (
     Rule(_shift, frozenset({"shift"})),
     Rule(_window, frozenset({"window", "t0"})),
+    Rule(_freezes, frozenset({"freezes", "t0"})),
     Rule(_reserved_classes, frozenset({"routes", "critical_paths", "smoke"})),
     Rule(_claims, frozenset({"routes", "critical_paths", "drain"})),
     Rule(

@@ -158,6 +158,21 @@ def test_what_is_launched_is_the_tag_else_what_will_be_tagged(
     assert git(repository, "tag", "--list", "v1.0.1") == ""  # nothing is tagged before it is journalled
 
 
+@pytest.mark.req("R2", "R3")
+def test_a_launch_inside_a_freeze(repository: Path, refusal: Callable[[], str]) -> None:
+    plan = repository / "launch.yaml"
+    plan.write_text(
+        f"{plan.read_text()}freezes: [{{from: 2020-01-01T00:00Z, to: 2999-01-01T00:00Z, why: sale}}]\n"
+    )
+    git(repository, "commit", "--quiet", "--all", "--message", "freeze")
+    assert refusal() == (
+        "error[in-freeze]: nothing is launched until 2999-01-01 00:00:00 UTC: sale\n"
+        "  where: shop\n"
+        "    why: a launch inside a freeze is refused\n"
+        "    fix: set `t0` to a time after the freeze, or have `freezes` in launch.yaml changed"
+    )
+
+
 def test_a_lightweight_tag(repository: Path, refusal: Callable[[], str]) -> None:
     git(repository, "tag", "--force", "v1.0.0")
     assert refusal() == (

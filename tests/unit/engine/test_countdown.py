@@ -29,7 +29,7 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobReading
-from tminus.domain.plan.plan import Build, Source, Window
+from tminus.domain.plan.plan import Build, Freeze, Source, Window
 from tminus.engine.decide.launch.bounds import STAGING_SLACK_MS
 
 COUNTDOWN = launch(Phase.COUNTDOWN)
@@ -129,3 +129,22 @@ def test_jobs_that_could_not_be_read_have_not_ended() -> None:
 def test_a_build_that_does_not_name_its_artifact_has_failed(result: Any) -> None:  # noqa: ANN401 - any JSON
     decided = step(COUNTDOWN, jobs={"build": JobReading("build", DONE, result)})
     assert decided.state.phase_why == "the build failed: its result names no artifact [no-artifact]"
+
+
+@pytest.mark.req("R2", "R3")
+@pytest.mark.parametrize(
+    ("opens_ms", "into"), [(0, Phase.SCRUBBING), (1, Phase.STAGING), (-9, Phase.STAGING)]
+)
+def test_nothing_begins_in_a_freeze(opens_ms: int, into: Phase) -> None:
+    freeze = Freeze(NOW_MS + opens_ms, NOW_MS + opens_ms + 9, "the sale")
+    decided = step(launch(Phase.COUNTDOWN, plan=a_plan(freezes=(freeze,)), **READY))
+    assert phases(decided)[0] is into
+    if into is Phase.SCRUBBING:
+        assert why(decided) == "a freeze began before the launch could begin: the sale"
+
+
+@pytest.mark.req("R4")
+def test_what_is_built_before_a_freeze_is_built_in_it() -> None:
+    freeze = Freeze(NOW_MS, NOW_MS + 9, "the sale")
+    state = launch(Phase.COUNTDOWN, plan=a_plan(freezes=(freeze,)), t0_ms=NOW_MS + 10)
+    assert jobs_started(step(state)) == ["build"]

@@ -23,7 +23,7 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartSlot, StopSlot
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.plan import Window
+from tminus.domain.plan.plan import Freeze, Window
 from tminus.engine.decide.launch.decide import decide
 from tminus.engine.decide.launch.orders import VERBS
 
@@ -118,6 +118,21 @@ def test_a_held_launch_is_resumed_in_every_phase_that_can_be_held(phase: Phase) 
 )
 def test_t0_slips_within_the_deployment_window_only(t0_ms: int, code: str) -> None:
     plan = a_plan(window=Window(NOW_MS + 1_000, NOW_MS + 9_000))
+    assert answer(launch(Phase.COUNTDOWN, plan=plan), "slip", str(t0_ms)) == code
+
+
+@pytest.mark.req("R2", "R3")
+@pytest.mark.parametrize(
+    ("t0_ms", "code"),
+    [
+        (NOW_MS + 999, TAKEN),
+        (NOW_MS + 1_000, "in-freeze"),
+        (NOW_MS + 8_999, "in-freeze"),
+        (NOW_MS + 9_000, TAKEN),
+    ],
+)
+def test_t0_does_not_slip_into_a_freeze(t0_ms: int, code: str) -> None:
+    plan = a_plan(freezes=(Freeze(NOW_MS + 1_000, NOW_MS + 9_000, "the sale"),))
     assert answer(launch(Phase.COUNTDOWN, plan=plan), "slip", str(t0_ms)) == code
 
 

@@ -14,6 +14,7 @@ def test_every_default_of_the_least_plan_is_listed_in_the_order_of_the_format() 
         "environment",
         "t0",
         "window",
+        "freezes",
         "source.repository",
         "source.tag",
         "build.command",

@@ -61,7 +61,7 @@ def test_a_command_that_was_tried_again_is_one_line_with_the_time_since_the_firs
         failed,
         ev.CommandIntended("k", HOST),
         ev.CommandPerformed("k"),
-    ).splitlines()[1:] == [
+    ).splitlines()[2:] == [
         "Host the router ... failed, trying again: the router does not answer [router-down] ✗",
         "Hosting the router ... Done (3 attempts) (5.0s) ✓",
     ]
@@ -237,6 +237,7 @@ def test_orders_say_who_and_why_once() -> None:
         "· Order scrub by ben refused: traffic has moved already [traffic-moved]",
         "· RESUMED by anna after 4.0s",
         "· T-0 slipped to 2023-11-15 00:13:20 UTC by anna: not before two",
+        "Forecast: verified by 00:13:35; abort is warm until 00:13:31 at least",
     ]
 
 

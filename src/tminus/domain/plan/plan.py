@@ -26,6 +26,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A time in which no launch begins, half open: opens_ms <= frozen < closes_ms, since the epoch."""
+
+    opens_ms: int
+    closes_ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where the artifact comes from: an annotated tag of a git repository.
 
@@ -258,6 +267,7 @@ class Plan:
         project: code that documents carry in their names.
         t0_ms: T-0 in milliseconds since the epoch; None is "as soon as it is ready".
         window: the deployment window; None allows any time.
+        freezes: times in which no launch begins.
         smoke: requests sent to each candidate instance before it has traffic.
         critical_paths: requests sent through the router after traffic moved; also the smoke suite's
             default.
@@ -310,6 +320,11 @@ class Plan:
     sticky_cookie: str = ""
     asset_paths: tuple[str, ...] = ()
     adopt: tuple[str, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+
+    def freeze_at(self, at_ms: int) -> Freeze | None:
+        """The freeze that holds at `at_ms`, None where none does."""
+        return next((each for each in self.freezes if each.opens_ms <= at_ms < each.closes_ms), None)
 
     @property
     def longest_window_ms(self) -> int:

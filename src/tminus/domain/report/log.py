@@ -14,6 +14,7 @@ from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.alarm_lines import alarm_lines
 from tminus.domain.report.deeds import Deeds
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
+from tminus.domain.report.forecast import forecast, forecast_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
 from tminus.domain.report.said import Said
 from tminus.domain.watch.measured import amount
@@ -113,6 +114,7 @@ class Narrator:
                 yield _late(event)
             case ev.OrderTaken() | ev.OrderRefused() | ev.Slipped():
                 yield from _ordered(state, event)
+                yield from self._foresee(at_ms, event.t0_ms if isinstance(event, ev.Slipped) else None)
             case _:
                 yield from _noted(state, event)
 
@@ -135,6 +137,14 @@ class Narrator:
             yield Said(1, Mark.NONE, f"The watch is over after {seconds(at_ms - state.entered_ms)}")
         elif event.phase in _HEADLINES:
             yield Said(0, Mark.NONE, _HEADLINES[event.phase](state))
+            yield from self._foresee(at_ms, at_ms if event.phase is Phase.STAGING else None)
+
+    def _foresee(self, at_ms: int, t0_ms: int | None) -> Iterator[Said]:
+        """The forecast where it has just changed: at T-0, and when T-0 was moved."""
+        found = None if self._state is None or t0_ms is None else forecast(self._state, at_ms, t0_ms)
+        if found is not None:
+            mark = Mark.FAIL if found.late_ms is not None and found.late_ms > 0 else Mark.NONE
+            yield Said(1, mark, f"Forecast: {forecast_text(found)}")
 
     def _routed(self, state: LaunchState, event: ev.RouteConfirmed, at_ms: int) -> Iterator[Said]:
         begun_ms = at_ms if self._step_ms is None else self._step_ms

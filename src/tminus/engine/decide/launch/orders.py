@@ -53,6 +53,10 @@ def _slip(turn: Turn, order: Order) -> None:
     if window is not None and not window.opens_ms <= t0_ms < window.closes_ms:
         refuse(turn, order, "outside-window", "the new T-0 is outside the plan's deployment window")
         return
+    freeze = turn.state.plan.freeze_at(t0_ms)
+    if freeze is not None:
+        refuse(turn, order, "in-freeze", f"the new T-0 is in a freeze of the plan: {freeze.why}")
+        return
     taken(turn, order)
     turn.record(Slipped(t0_ms, order.by, order.reason))
 

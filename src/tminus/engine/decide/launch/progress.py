@@ -109,7 +109,10 @@ def _countdown(turn: Turn) -> None:
             turn.take_back(f"gave up waiting for {task.what}")
         return
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
-    if turn.now_ms >= opens_ms:
+    freeze = state.plan.freeze_at(turn.now_ms)
+    if turn.now_ms >= opens_ms and freeze is not None:
+        turn.take_back(f"a freeze began before the launch could begin: {freeze.why}")
+    elif turn.now_ms >= opens_ms:
         turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
 
 
