@@ -137,6 +137,8 @@ class Narrator:
             yield Said(1, Mark.NONE, f"The watch is over after {seconds(at_ms - state.entered_ms)}")
         elif event.phase in _HEADLINES:
             yield Said(0, Mark.NONE, _HEADLINES[event.phase](state))
+            if event.phase is Phase.BAKING:
+                yield Said(1, Mark.OK, f"Deployed: {state.plan.version} has all traffic and is verified")
             yield from self._foresee(at_ms, at_ms if event.phase is Phase.STAGING else None)
 
     def _foresee(self, at_ms: int, t0_ms: int | None) -> Iterator[Said]:
