@@ -4,13 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from tminus.adapters.machine.home import home_path
+from tminus.cli.doctor_metrics import metric_findings
+from tminus.cli.finding import Finding, State
 from tminus.cli.machine import Machine, this_machine
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.plan.plan import Plan, Source
@@ -30,24 +31,6 @@ EARLIEST_MS = 1_735_689_600_000  # 2025-01-01: a clock before this project began
 CLOCK_SLACK_MS = 5 * 60 * 1000  # commits come from other machines, whose clocks differ a little
 
 
-class State(StrEnum):
-    """How a finding stands: fine, worth knowing, or in the way of a launch."""
-
-    OK = "ok"
-    WARN = "warn"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report; `fix` is empty when all is well."""
-
-    name: str
-    state: State
-    what: str
-    fix: str = ""
-
-
 @click.command("doctor", context_settings=dict(HELP_OPTIONS))
 @click.argument("file", type=click.Path(path_type=Path), default=Path("launch.yaml"))
 @click.option(
@@ -59,7 +42,8 @@ class Finding:
 def command(file: Path, state: Path | None, *, as_json: bool) -> None:
     """Say what this machine lacks to launch FILE (launch.yaml), and how to get it.
 
-    Nothing is changed, and nothing outside this machine is asked. Exit code 1 when something is missing.
+    Nothing is changed, and nothing outside this machine is asked; sources of metrics on it are knocked at.
+    Exit code 1 when something is missing.
     """
     machine = this_machine(os.environ)
     findings = examine(machine, file, state or home_path(os.environ))
@@ -78,6 +62,7 @@ def examine(machine: Machine, file: Path, home: Path) -> tuple[Finding, ...]:
         repository = loaded.directory / loaded.plan.source.repository
         findings += _repository(machine, repository, loaded.plan.source)
         findings.append(_port(machine, loaded.plan))
+        findings += metric_findings(machine, loaded)
     findings += [_open_files(machine), _disk(machine, home), _socket_path(home, loaded)]
     findings.append(_clock(machine, loaded))
     return tuple(findings)

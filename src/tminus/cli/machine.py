@@ -13,7 +13,12 @@ from tminus.adapters.clock.system_clock import SystemClock
 from tminus.adapters.git.command import run_git
 from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.haproxy.binary import find_binary
+from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.ports.artifacts import TagReading
+from tminus.ports.fault import PortFault
+
+KNOCK_LIMIT_S = 1.0  # a server on this machine takes a connection in a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,12 @@ class Machine:
         free_bytes: bytes free for this user where a folder is, or would be.
         port_free: whether (host, port) can be listened on; raises OSError when the host is not ours.
         now_ms: milliseconds since the epoch.
+        secret_lacks: (reference, folder of the plan) to why it has no value here, empty where it has;
+            commands are looked for and not run.
+        finds_program: whether a program is found on the path.
+        is_file: whether a file is there.
+        answers: whether (host, port) takes a connection.
+        tells_gauges: whether this system tells how it does.
     """
 
     python_version: Callable[[], tuple[int, int, int]]
@@ -43,6 +54,11 @@ class Machine:
     free_bytes: Callable[[Path], int]
     port_free: Callable[[str, int], bool]
     now_ms: Callable[[], int]
+    secret_lacks: Callable[[SecretRef, Path], str]
+    finds_program: Callable[[str], bool]
+    is_file: Callable[[Path], bool]
+    answers: Callable[[str, int], bool]
+    tells_gauges: Callable[[], bool]
 
 
 def this_machine(environment: Mapping[str, str]) -> Machine:
@@ -62,7 +78,32 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
         free_bytes=_free_bytes,
         port_free=port_is_free,
         now_ms=SystemClock().now_ms,
+        secret_lacks=lambda ref, folder: _secret_lacks(ref, folder, environment),
+        finds_program=lambda name: shutil.which(name) is not None,
+        is_file=Path.is_file,
+        answers=_answers,
+        tells_gauges=Path("/proc/meminfo").is_file,
     )
+
+
+def _secret_lacks(ref: SecretRef, folder: Path, environment: Mapping[str, str]) -> str:
+    if ref.source is SecretSource.COMMAND:
+        words = ref.locator.split()
+        found = bool(words) and (shutil.which(words[0]) is not None or (folder / words[0]).is_file())
+        return "" if found else f"there is no program {words[0] if words else ''} for a secret"
+    try:
+        ReferenceSecrets(environment, folder).resolve(ref)
+    except PortFault as fault:
+        return fault.why
+    return ""
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=KNOCK_LIMIT_S):
+            return True
+    except OSError:
+        return False
 
 
 def _router_version() -> str:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from tminus.adapters.machine.home import home_path
 from tminus.cli.doctor import command, examine, findings_text
 from tminus.cli.machine import Machine, this_machine
+from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.ports.artifacts import TagReading
 from tminus.ports.fault import PortFault, Refused, Unavailable
 
@@ -28,6 +29,11 @@ WELL = Machine(
     free_bytes=lambda folder: 20 * 1024**3,
     port_free=lambda host, port: True,
     now_ms=lambda: NOW_MS,
+    secret_lacks=lambda ref, folder: "",
+    finds_program=lambda name: True,
+    is_file=lambda path: True,
+    answers=lambda host, port: True,
+    tells_gauges=lambda: True,
 )
 
 
@@ -61,7 +67,8 @@ def test_a_machine_that_has_everything_is_fine(plan: Path) -> None:
 
 
 def test_everything_that_is_wrong_comes_with_a_fix(plan: Path) -> None:
-    machine = Machine(
+    machine = replace(
+        WELL,
         python_version=lambda: (3, 10, 0),
         git_version=lambda: fails(Unavailable("git-unavailable", "git cannot be run: No such file")),
         read_tag=lambda repository, tag: TagReading(tag, "0123456789abcdef", annotated=False),
@@ -176,3 +183,67 @@ def test_the_doctor_looks_where_launches_keep_their_state(
     monkeypatch.setenv("TMINUS_HOME", str(tmp_path / "own"))
     shown = CliRunner().invoke(command, ["nowhere.yaml"], catch_exceptions=False).output
     assert f"GiB free for {tmp_path / 'own'}" in shown
+
+
+METRICS = """\
+database: {url: env:DATABASE_URL}
+metrics:
+  queue: {prometheus: {url: "http://127.0.0.1:9090", query: up, token: env:TOKEN}}
+  stats: {http: {url: "https://stats.example/x", value: /n}}
+  lag: {command: {run: lag --now}}
+  index: {command: {run: bin/index}}
+  findings: {report: {file: scan.sarif, format: sarif}}
+  tickets: {person: open tickets}
+"""
+
+
+def metrics_of(machine: Machine, plan: Path) -> list[tuple[str, str, str]]:
+    plan.write_text(f"service: hello\nversion: 1.1.0\nrun: {{command: ./serve}}\n{METRICS}")
+    found = examine(machine, plan, HOME)
+    return [(each.name, each.state.value, each.what) for each in found if each.name.startswith("metric")]
+
+
+@pytest.mark.req("R22")
+def test_sources_that_lack_nothing_are_one_line(plan: Path) -> None:
+    names = "queue, stats, lag, index, findings"
+    assert metrics_of(WELL, plan) == [("metrics", "ok", f"{names}: nothing lacks on this machine")]
+
+
+@pytest.mark.req("R22")
+def test_everything_that_a_source_lacks_is_said(plan: Path) -> None:
+    bare = replace(
+        WELL,
+        secret_lacks=lambda ref, folder: f"{ref.text()} has no value",
+        finds_program=lambda name: False,
+        is_file=lambda path: False,
+        answers=lambda host, port: False,
+        tells_gauges=lambda: False,
+    )
+    assert metrics_of(bare, plan) == [
+        ("metric queue", "missing", "env:TOKEN has no value"),
+        ("metric queue", "warn", "nobody answers at 127.0.0.1:9090"),
+        ("metric lag", "missing", "there is no program lag"),
+        ("metric index", "warn", "bin/index is not in the repository"),
+        ("metric findings", "warn", "scan.sarif is not there"),
+        ("metric cpu", "missing", "this system does not tell its gauges"),
+        ("metric memory", "missing", "this system does not tell its gauges"),
+        ("metric disk free", "missing", "this system does not tell its gauges"),
+        ("metric database connections", "missing", "env:DATABASE_URL has no value"),
+        ("metric database latency", "missing", "env:DATABASE_URL has no value"),
+    ]
+
+
+def test_the_real_machine_answers_for_its_sources(plan: Path, tmp_path: Path) -> None:
+    machine = this_machine({"HELD": "x"})
+    held, missing = SecretRef(SecretSource.ENV, "HELD"), SecretRef(SecretSource.ENV, "NOT_SET")
+    program = SecretRef(SecretSource.COMMAND, "no-such-program-anywhere --now")
+    assert [machine.secret_lacks(ref, tmp_path) for ref in (held, missing, program)] == [
+        "",
+        "secret env:NOT_SET: it is empty or not set",
+        "there is no program no-such-program-anywhere for a secret",
+    ]
+    assert (machine.finds_program("sh"), machine.is_file(plan)) == (True, True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert machine.answers("127.0.0.1", port)
+    assert not machine.answers("127.0.0.1", port)
