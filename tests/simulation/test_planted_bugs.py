@@ -1,4 +1,4 @@
-"""Five bugs are planted, one at a time, and the simulated world finds each of them."""
+"""Six bugs are planted, one at a time, and the simulated world finds each of them."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,10 @@ from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.limit import Limit
 from tminus.domain.readiness.verdict import Outcome, Verdict
+from tminus.domain.watch.measured import Watched
+from tminus.engine.decide import watch
 from tminus.engine.decide.launch import ending, progress
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.protection import trial_route
@@ -111,6 +114,16 @@ def test_a_rollback_that_is_journalled_before_it_acts_is_caught() -> None:
 
     _, violation = first_violation(BureaucratWorld)
     assert "rollback decided" in violation
+
+
+def test_a_metric_that_nobody_heeds_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def calm(limit: Limit, watched: Watched) -> Verdict:
+        del watched
+        return Verdict(limit.name, Outcome.PASS, "all is well")
+
+    monkeypatch.setattr(watch, "judge_measured", calm)
+    _, violation = first_violation()
+    assert "metric" in violation
 
 
 def test_without_a_planted_bug_nothing_is_violated() -> None:
