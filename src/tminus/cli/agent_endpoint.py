@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tminus.adapters.clock.system_clock import SystemClock
@@ -9,6 +10,7 @@ from tminus.adapters.endpoint.server import Endpoint
 from tminus.adapters.prometheus.exposition import CONTENT_TYPE
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.cli.collecting import metrics_page
+from tminus.cli.telling import take_notice
 from tminus.domain.plan.secret import parse_secret_ref
 from tminus.domain.problem import Problem, ProblemError
 from tminus.wiring import Home
@@ -33,7 +35,8 @@ def open_endpoint(home: Home, address: str | None, alert_token: str | None) -> I
     host, port = _host_and_port(address)
     token = "" if alert_token is None else _token(home, alert_token)
     clock = SystemClock()
-    endpoint = Endpoint(host, port, lambda: metrics_page(home, clock.now_ms()), CONTENT_TYPE, None, token)
+    notify = None if alert_token is None else partial(take_notice, home)
+    endpoint = Endpoint(host, port, lambda: metrics_page(home, clock.now_ms()), CONTENT_TYPE, notify, token)
     endpoint.start()
     try:
         yield endpoint

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from tminus.adapters.clock.system_clock import SystemClock, open_wake_socket
 from tminus.adapters.seal.verify import verify_launch
+from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.cli.telling import AlertmanagerWatch
 from tminus.domain.codec import DecodeError, from_json
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.plan import Plan
 from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.readiness.verdict import Outcome
 from tminus.engine.drive import Tick, fold_launch
@@ -87,18 +90,39 @@ class Driving:
         wake = self._listen(path)
         clock = SystemClock(wake, self._receive)
         watchers = Watchers(self._on_tick, self._seal, self._on_defect, self._take, self._stopped)
+        listening = self._listening()
         try:
+            if listening is not None:
+                listening.start()
             ports = self._home.ports(self._row, clock, self._directory())
             return Runner(ports, self._row.launch, owner_name(), watchers).run()
         finally:
+            if listening is not None:
+                listening.stop()
             if wake is not None:
                 wake.close()
                 path.unlink(missing_ok=True)
 
     def _directory(self) -> Path:
+        return Path(self._plan().source.repository)
+
+    def _plan(self) -> Plan:
         store = self._home.store
         state, _ = fold_launch(store.journal, store.shelf, self._row.launch)
-        return Path(state.plan.source.repository)
+        return state.plan
+
+    def _listening(self) -> AlertmanagerWatch | None:
+        """Asks the plan's Alertmanager; a token that cannot be had is told, and alerts stay unknown."""
+        manager = self._plan().alertmanager
+        if manager is None or not manager.url:
+            return None
+        try:
+            secrets = ReferenceSecrets(self._home.environment, self._directory())
+            token = "" if manager.token is None else secrets.resolve(manager.token)
+        except PortFault as fault:
+            self._on_defect(f"{self._row.launch}: Alertmanager is not asked: {fault}")
+            return None
+        return AlertmanagerWatch(self._home, self._row, manager, token, self._on_defect)
 
     def _listen(self, path: Path) -> socket.socket | None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tminus.domain.plan.alert import ON_CALL, TEAM, AlertRule, Severity, handbook_alerts
+from tminus.domain.plan.external import Alertmanager, ExternalRule
 from tminus.domain.plan.limit import ALL_CLASSES, Limit, Metric
 from tminus.domain.plan.stage import Stage, handbook_stages
 from tminus.domain.plan.times import format_duration
@@ -60,6 +61,17 @@ def alerts_left_open(
     shown = "; ".join(f"{rule.name}: {rule.severity.value} to {rule.role}" for rule in rules)
     chosen.append(Choice("alerts", shown, HANDBOOK))
     return rules
+
+
+def alertmanager_of(file: LaunchFile) -> Alertmanager | None:
+    """Where external alerts come from, and which of them matter."""
+    section = file.alertmanager
+    if section is None:
+        return None
+    rules = tuple(
+        ExternalRule(name, each.then, each.severity, each.role) for name, each in section.alerts.items()
+    )
+    return Alertmanager(rules, section.url or "", section.token, section.every)
 
 
 def stages_of(file: LaunchFile, chosen: list[Choice]) -> tuple[Stage, ...]:

@@ -29,7 +29,7 @@ from tminus.domain.plan.plan import (
 from tminus.domain.plan.plan import Source as PlanSource
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.times import format_duration
-from tminus.plan.alert_build import alert_rule, alerts_left_open, stages_of
+from tminus.plan.alert_build import alert_rule, alertmanager_of, alerts_left_open, stages_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.image_section import container_of, image_of
@@ -77,6 +77,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         targets=targets,
         alerts=alerts,
         metrics=metrics_of(file, limits),
+        alertmanager=alertmanager_of(file),
         on_inconclusive=file.on_inconclusive,
         meter=_meter(file, chosen),
         drain_deadline_ms=_drain_ms(file, chosen),

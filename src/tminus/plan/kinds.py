@@ -97,6 +97,7 @@ Label = Annotated[
 ClassName = Annotated[
     str, _matching("a name of lower-case letters, digits and hyphens", "login", r"[a-z][a-z0-9-]{0,31}")
 ]
+AlertName = Annotated[str, _matching("the name of an alert", "HighErrorRate", r"[A-Za-z_][A-Za-z0-9_]{0,99}")]
 ProjectCode = Annotated[
     str,
     _matching(

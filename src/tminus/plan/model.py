@@ -23,6 +23,7 @@ from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import Traffic
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tminus.plan.database_section import DatabaseSection
+from tminus.plan.external_section import AlertmanagerSection
 from tminus.plan.image_section import ImageSection
 from tminus.plan.kinds import (
     T0,
@@ -357,6 +358,9 @@ class LaunchFile(Section):
     )
     alerts: Annotated[list[AlertSection] | None, OR_OFF, Field(min_length=1)] = given(
         "limits that somebody is told about, or `off`; the handbook's when not given", default=None
+    )
+    alertmanager: AlertmanagerSection | None = usual(
+        None, TMINUS, "alerts of somebody else's monitoring", shown="none"
     )
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(
         default_of(Plan, "on_inconclusive"),

@@ -2,6 +2,7 @@
 
 import http.client
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from tminus.adapters.http.load_spec import LoadResult
 from tminus.adapters.seal.verify import verify_launch
 from tminus.domain.launch.entry import NOTE, Entry
 from tminus.domain.launch.event import KINDS
+from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
@@ -164,6 +166,13 @@ def _answer_alarms(stand: Stand, launch: str) -> None:
     stand.post(launch, "acknowledge", "look")
 
 
+def _tell(stand: Stand, launch: str) -> None:
+    """An Alertmanager says that something fires, and then no longer answers."""
+    told = {"alert": "DiskFull", "fingerprint": "f1", "state": "firing", "why": "3 % left"}
+    stand.post(launch, TOLD_ALERT, argument=json.dumps(told))
+    stand.post(launch, TOLD_SOURCE, argument=json.dumps({"answers": False, "why": "refused"}))
+
+
 GOOD = Story("good")
 METER = Story("metered", METERED)
 DRAIN = Story("draining", {"drain": "1s"}, during=_hang)
@@ -174,6 +183,7 @@ RESTART = Story("restarted", during=_kill_instance, fails=True)
 BAD = Story("bad", {"bake": {"for": "4s", "reading": "1s"}}, during=_ail("errors=100"), fails=True)
 LIMP = Story("limping", {"bake": {"for": "6s", "reading": "1s"}}, during=_ail("errors=4"), fails=True)
 LOOKED = Story("looked at", LOOKED_AT, during=_answer_alarms)
+TOLD = Story("told", {"alertmanager": {"alerts": {"DiskFull": {}}}}, before=_tell)
 SCRUB = Story("scrubbed", METERED, during=_scrub)
 
 _BOTH = ("before", "after")
@@ -247,6 +257,7 @@ def cases() -> list[Case]:
         (BAD, "amid:stop_slot"),
         *_told(LIMP, "", "trigger-fired", f"phase-entered={Phase.ROLLING_BACK}", amid=""),
         *_told(LOOKED, "", *_ALARMS, amid=""),
+        *_told(TOLD, "", "external-alert-changed", "external-source-changed", amid=""),
         *_told(
             SCRUB, "stop-slot", f"phase-entered={Phase.SCRUBBING}", f"phase-entered={Phase.SCRUBBED}", amid=""
         ),

@@ -7,6 +7,7 @@ from tminus.domain.canonical import Json, canonical_bytes
 from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
+from tminus.domain.launch import external as ex
 from tminus.domain.launch.entry import NoteTaken
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
@@ -65,6 +66,8 @@ EVENTS: tuple[ev.Event, ...] = (
     al.StageEntered(1, "on-call", 5, 6, 7),
     al.Looked("ann", "quiet"),
     al.LookMissed(5, 2, "team"),
+    ex.ExternalAlertChanged("k", "HighErrorRate", "f1", ex.ExternalState.SILENCED, "10 % fail"),
+    ex.ExternalSourceChanged("k", answers=False, why="refused"),
     ev.Promoted(GREEN),
     ev.SlotRetired(BLUE),
     ev.LaunchEnded("promoted", "2.0.0 serves"),

@@ -49,6 +49,8 @@ TABLE = {
     "look": ("nothing-to-look-at", TAKEN, TAKEN, "nothing-to-look-at", "nothing-to-look-at"),
     "acknowledge": (*["nothing-fires"] * 4, "launch-ending"),
     "silence": (*["bad-silence"] * 4, "launch-ending"),
+    "told-alert": (*["not-named"] * 4, "launch-ending"),
+    "told-source": (*["not-named"] * 4, "launch-ending"),
     "fly": ("unknown-order",) * 5,
 }
 CASES = [

@@ -45,6 +45,7 @@ def test_every_default_of_the_least_plan_is_listed_in_the_order_of_the_format() 
         "watch.stages",
         "triggers",
         "alerts",
+        "alertmanager",
         "on_inconclusive",
         "drain",
         "hold_expiry",

@@ -110,7 +110,7 @@ def _own(plan: Plan) -> Iterator[Rule]:
     """What tminus alone knows, and whether it and its router are there to know anything."""
     own = series.selector(plan.service, plan.environment)
     told = series.selector(plan.service, plan.environment, silenced="false")
-    told = told[:-1] + ',cause=~"missed-look|anomaly|rollback"}'
+    told = told[:-1] + ',cause=~"missed-look|anomaly|rollback|external"}'
     yield {
         "alert": "TminusAlert",
         "expr": f"{series.ALERT}{told} == 1",

@@ -24,6 +24,8 @@ class Cause(StrEnum):
     """A figure left the range that was learnt; no limit is broken."""
     ROLLBACK = "rollback"
     """The launch is being rolled back."""
+    EXTERNAL = "external"
+    """An alert of somebody else's Alertmanager fires."""
     MISSED_LOOK = "missed-look"
     """Nobody looked in time."""
 

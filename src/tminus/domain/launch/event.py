@@ -13,6 +13,7 @@ from tminus.domain.codec import DecodeError, from_json, to_json
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.command import Command
 from tminus.domain.launch.entry import NoteTaken
+from tminus.domain.launch.external import ExternalEvent
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
@@ -349,6 +350,7 @@ Event = (
     | InstanceRestarted
     | LossMeasured
     | AlarmEvent
+    | ExternalEvent
     | Promoted
     | SlotRetired
     | LaunchEnded

@@ -8,6 +8,7 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent, Alarms, sound
 from tminus.domain.launch.command import Command, StopSlot
 from tminus.domain.launch.entry import NoteTaken
+from tminus.domain.launch.external import ExternalEvent, Externals, hear
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.slot import Slot
@@ -82,6 +83,7 @@ class LaunchState:
         resumed_ms: when the last hold was released; what lacked then has its whole time again.
         late: steps of the countdown that were told to be late for the present T-0.
         orders: keys of orders already taken or refused.
+        externals: what an Alertmanager has told.
         alarms: what fires, what is silenced, and when somebody looked.
         notes: metrics' values that people entered, oldest first.
     """
@@ -127,6 +129,7 @@ class LaunchState:
     loss: ev.LossMeasured | None = None
     alarms: Alarms = field(default_factory=Alarms)
     notes: tuple[Note, ...] = ()
+    externals: Externals = field(default_factory=Externals)
 
     @property
     def fence(self) -> int:
@@ -198,6 +201,9 @@ def evolve(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
     """The state after one more event, decided at `at_ms`."""
     if isinstance(event, AlarmEvent):
         return replace(state, alarms=sound(state.alarms, event, at_ms))
+    if isinstance(event, ExternalEvent):
+        externals = hear(state.externals, event, at_ms)
+        return replace(state, externals=externals, orders=state.orders | {event.key})
     return _evolve(state, event, at_ms)
 
 
@@ -240,7 +246,8 @@ def _note(  # noqa: C901, PLR0912 - one line per kind of event
 ) -> LaunchState:
     match event:
         case ev.DriverClaimed():
-            return replace(state, epoch=event.epoch)
+            # What the driver before knew of the Alertmanager is not known of now.
+            return replace(state, epoch=event.epoch, externals=replace(state.externals, answers=None))
         case ev.SlotUp():
             return replace(state, slot_up=True)
         case ev.Slipped():

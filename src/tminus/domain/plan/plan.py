@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from tminus.domain.plan.alert import AlertRule, handbook_alerts
 from tminus.domain.plan.database import Database
+from tminus.domain.plan.external import Alertmanager
 from tminus.domain.plan.image import Container, Image
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerability
@@ -275,6 +276,7 @@ class Plan:
         metrics: what limits of kind `measured` name, and what else the plan wants measured.
         targets: limits that must hold, with evidence, before a launch counts as verified.
         alerts: limits that somebody is told about; they change nothing else.
+        alertmanager: alerts of somebody else's monitoring, None for none.
         stages: parts of the watch, in order: who is on duty and how often somebody looks; may be empty.
         drain_deadline_ms: requests still on a slot so long after traffic left it are cut and counted.
         database: the service's database, None for a service without one.
@@ -310,6 +312,7 @@ class Plan:
     metrics: tuple[MetricDefinition, ...] = field(default_factory=lambda: (vulnerability(),))
     targets: tuple[Limit, ...] = field(default_factory=handbook_targets)
     alerts: tuple[AlertRule, ...] = field(default_factory=handbook_alerts)
+    alertmanager: Alertmanager | None = None
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
     meter: Meter = field(default_factory=Meter)
     drain_deadline_ms: int = 30 * SECOND_MS

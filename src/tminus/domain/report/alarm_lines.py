@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tminus.domain.launch import alarm as al
+from tminus.domain.launch.external import ExternalEvent, ExternalSourceChanged
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.stage import stage_hours
 from tminus.domain.plan.times import HOUR_MS, format_duration, format_utc_clock
@@ -33,6 +34,15 @@ def alarm_lines(state: LaunchState, event: al.AlarmEvent, at_ms: int) -> Iterato
             yield Said(1, Mark.OK, f"{event.by} has looked{_because(event.note)}")
         case al.LookMissed():
             return  # the alarm that follows says it
+
+
+def external_lines(event: ExternalEvent) -> Iterator[Said]:
+    """What an Alertmanager has told."""
+    if isinstance(event, ExternalSourceChanged):
+        text = "Alertmanager answers" if event.answers else "Alertmanager does not answer"
+        yield Said(1, Mark.NOTE, f"{text}{_because(event.why)}")
+        return
+    yield Said(1, Mark.NOTE, f"Alertmanager: {event.alert} {event.state.value}{_because(event.why)}")
 
 
 def named(event: al.AlertFired | al.AlertResolved | al.AlertAcknowledged) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.entry import NOTE, NoteTaken
+from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE, ExternalEvent
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.state import LaunchState, evolve, planned
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.times import format_duration, format_utc, format_utc_clock
 from tminus.domain.readiness.verdict import Outcome
-from tminus.domain.report.alarm_lines import alarm_lines
+from tminus.domain.report.alarm_lines import alarm_lines, external_lines
 from tminus.domain.report.deeds import Deeds
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
 from tminus.domain.report.forecast import forecast, forecast_text
@@ -77,6 +78,8 @@ class Narrator:
             before, self._state = self._state, evolve(self._state, event, at_ms)
             if isinstance(event, AlarmEvent):
                 said = list(alarm_lines(before, event, at_ms))
+            elif isinstance(event, ExternalEvent):
+                said = list(external_lines(event))
             else:
                 said = [*self._deeds.tell(before, event, at_ms), *self._say(before, event, at_ms)]
         return tuple(
@@ -309,7 +312,9 @@ def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
             yield Said(0, mark, text.format(why=event.why), edge=Edge.LAST)
 
 
-_SAID_ELSEWHERE = frozenset({"hold", "resume", "slip", "silence", "acknowledge", "look", NOTE})
+_SAID_ELSEWHERE = frozenset(
+    {"hold", "resume", "slip", "silence", "acknowledge", "look", NOTE, TOLD_ALERT, TOLD_SOURCE}
+)
 
 _BANNERS = {
     "promoted": (Mark.OK, "✓✓✓ DEPLOYMENT SUCCESSFUL ✓✓✓ {why}"),

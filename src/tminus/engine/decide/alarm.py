@@ -28,6 +28,7 @@ from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.judge import STALE_MS, judge_total_failure
 from tminus.domain.watch.measured import Watched
 from tminus.engine.decide.anomaly import anomaly_findings, end_anomalies
+from tminus.engine.decide.external import external_findings
 from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.step import Step
 from tminus.engine.decide.watch import Evidence, verdict_on
@@ -56,7 +57,8 @@ def watch_over(step: Step, seen: Turn, evidence: Evidence, courses: Mapping[str,
         _enter_stages(seen)
         end_anomalies(seen)
         found_now = findings(seen.state, evidence, seen.now_ms)
-        for found in (*found_now, *anomaly_findings(seen.state, seen.observation)):
+        elsewhere = external_findings(seen.state)
+        for found in (*found_now, *elsewhere, *anomaly_findings(seen.state, seen.observation)):
             course = follow(courses.get(found.key), found.sight, seen.now_ms)
             after[found.key] = course
             for event in alarms_of(found, course, seen.state.alarms):

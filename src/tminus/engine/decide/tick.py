@@ -8,6 +8,7 @@ from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.answers import read_answers, read_health
 from tminus.domain.watch.counts import Sample
 from tminus.engine.decide.alarm import watch_over
+from tminus.engine.decide.external import with_external
 from tminus.engine.decide.launch.decide import decide
 from tminus.engine.decide.launch.turn import Turn
 from tminus.engine.decide.launch.work import SAMPLER
@@ -43,7 +44,7 @@ def with_judgement(state: LaunchState, observation: Observation, samples: Sequen
     health = read_health(sampler.progress if sampler is not None else None)
     answers, measurements = _answers(observation), observation.measurements
     judged = judge(state, samples, observation.now_ms, answers, health, measurements)
-    return replace(observation, judged=judged)
+    return replace(observation, judged=with_external(state, judged))
 
 
 def _answers(observation: Observation) -> Answers:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from random import Random
 
+from tminus.domain.launch.external import TOLD_ALERT
+
 FAULTS = (
     "error-before",
     "error-after",
@@ -108,7 +110,7 @@ def _with_looks(
     random: Random, orders: tuple[tuple[int, str, bool], ...]
 ) -> tuple[tuple[int, str, bool], ...]:
     """The same with people who look, silence and acknowledge now and then, or never."""
-    verbs = ("look", "look", "look", "silence", "acknowledge")
+    verbs = ("look", "look", "look", "silence", "acknowledge", TOLD_ALERT)
     more = tuple(
         (random.randrange(5_000, 40_000), random.choice(verbs), random.random() < 0.5)
         for _ in range(random.choice((0, 0, 3, 8)))

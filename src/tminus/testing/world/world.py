@@ -8,11 +8,13 @@ from typing import Any
 from tminus.domain.canonical import Json, digest_of
 from tminus.domain.codec import to_json
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.external import TOLD_ALERT
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.alert import ON_CALL, TEAM, AlertRule, Severity
 from tminus.domain.plan.database import Database, Integrity, Migrations, Question
+from tminus.domain.plan.external import Alertmanager, ExternalRule
 from tminus.domain.plan.limit import Limit, Metric, Trigger
 from tminus.domain.plan.plan import ArtifactSmoke, Build, Lease, OneOff, Plan, Run, Shift, Source, Stay
 from tminus.domain.plan.secret import SecretRef, SecretSource
@@ -41,7 +43,10 @@ FEWEST_REQUESTS = 20
 DECLINING_SHARE = 0.02
 """Candidates that fail so seldom decline payments instead, which only the database's question shows."""
 
-ARGUMENTS = {"silence": "3s errors"}
+ARGUMENTS = {
+    "silence": "3s errors",
+    TOLD_ALERT: '{"alert":"Paged","fingerprint":"f1","state":"firing","why":"users say so"}',
+}
 """What an order says besides its verb."""
 
 END_BOUND_MS = 400_000
@@ -101,6 +106,7 @@ def sim_plan(*, database: bool = False, stages: bool = False, measured: bool = F
         watch=Stay(1_000, 1_000) if not stages else Stay(30_000, 0),
         stages=SIM_STAGES if stages else (),
         alerts=sim_alerts(rate, slow),
+        alertmanager=Alertmanager((ExternalRule("Paged"),)) if stages else None,
         triggers=(
             Trigger(rate),
             Trigger(slow),

@@ -84,6 +84,7 @@ def rule_names(state: LaunchState) -> tuple[str, ...]:
     names = (
         *(rule.name for rule in plan.alerts),
         *(trigger.limit.name for trigger in plan.triggers),
+        *(rule.alert for rule in (plan.alertmanager.rules if plan.alertmanager else ())),
         *(f"total failure of {name}" for name in classes),
         *(fired.fired.rule for fired in state.alarms.firing.values()),
         *(f"anomaly of {figure}" for figure in FIGURES),

@@ -4,11 +4,13 @@ import re
 
 from tminus.domain.launch.entry import NOTE, NoteTaken, read_entry
 from tminus.domain.launch.event import HoldReleased, OrderTaken, Slipped
+from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import CONTRACT
 from tminus.engine.decide.launch.alarm_orders import acknowledge, look, silence
 from tminus.engine.decide.launch.answer import refuse, taken
 from tminus.engine.decide.launch.contract import contract_command, contract_failed
+from tminus.engine.decide.launch.told import told_alert, told_source
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
 
@@ -154,7 +156,9 @@ _VERBS = {
     "acknowledge": acknowledge,
     "look": look,
     NOTE: _note,
+    TOLD_ALERT: told_alert,
+    TOLD_SOURCE: told_source,
 }
 
 VERBS = frozenset(_VERBS)
-"""Orders a person can give."""
+"""Orders that people give, and what an Alertmanager tells."""
