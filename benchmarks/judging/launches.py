@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from judging.vector import Array, Counts, Fleet, Seen, seen
 
-from tminus.domain.watch.evidence.detector import RESTARTS, detector
+from tminus.domain.watch.evidence.detector import RESTARTS, detector, proof
 from tminus.domain.watch.evidence.metric import Group, Kind, Metric
 from tminus.domain.watch.evidence.rules import BLOCK_MS, TEMPER, Rules, Scale, kernel_of
 
@@ -65,6 +65,13 @@ def scale_of(metric: Metric, blocks: int | None, temper: float = 1.0) -> Scale:
     assert kernel is not None
     every = LAUNCH_S * 1000 // (RESTARTS * BLOCK_MS)
     return Scale(kernel, detector(kernel.size, ALPHA, blocks, temper, every))
+
+
+def without_restarts(metric: Metric) -> Scale:
+    """A metric's scale as a plain mixture: one start, no cap, not tempered."""
+    kernel = kernel_of(metric, metric.limit)
+    assert kernel is not None
+    return Scale(kernel, proof(kernel.size, ALPHA))
 
 
 def usual(metric: Metric) -> Scale:

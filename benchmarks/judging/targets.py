@@ -21,12 +21,13 @@ from judging.launches import (
     together,
     traffic,
     usual,
+    without_restarts,
 )
 from judging.traffic import HEALTHY, Process, by_chance, dispersions, drawn
 from judging.vector import Array
 
 from tminus.domain.watch.evidence.kernel import errors_worse
-from tminus.domain.watch.evidence.rules import STRICT_BLOCK_MS
+from tminus.domain.watch.evidence.rules import STRICT_BLOCK_MS, TEMPER, Rules, Scale
 
 PER_S = 100
 STRICT_S = STRICT_BLOCK_MS // 1000
@@ -70,14 +71,22 @@ def most_hits(launches: int, share: float) -> int:
     return count
 
 
-def _at_most(letter: str, what: str, count: int, launches: int, share: float) -> Target:
-    # What is bounded by proof may have what chance adds to it; what is only measured may not, in a full run.
-    most = most_hits(launches, share) if share <= ALPHA or launches < FULL.robust else int(launches * share)
+def _at_most(
+    letter: str, what: str, count: int, launches: int, share: float, *, proven: bool = False
+) -> Target:
+    """Hits of many launches. What is proven may have what chance adds, what is only measured may not."""
+    lenient = proven or launches < FULL.robust
+    most = most_hits(launches, share) if lenient else int(launches * share)
     return Target(letter, what, f"{count} of {launches}", f"<= {most}", count <= most)
 
 
 def _below(letter: str, what: str, figure: float, bound: float, unit: str = "") -> Target:
     return Target(letter, what, f"{figure:.4g}{unit}", f"<= {bound:g}{unit}", figure <= bound)
+
+
+def _noted(letter: str, what: str, figure: str) -> Target:
+    """What is measured and promised by nobody."""
+    return Target(letter, what, figure, "no target", kept=True)
 
 
 def false_alarms(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
@@ -95,7 +104,7 @@ def false_alarms(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
             ("both in one budget", together(both, np.ones(step))),
         ):
             counts[name] = counts.get(name, 0) + hits(found)
-    return [_at_most("A", name, count, sizes.launches, ALPHA) for name, count in counts.items()]
+    return [_at_most("A", name, count, sizes.launches, ALPHA, proven=True) for name, count in counts.items()]
 
 
 ERRORS_AT = ERRORS.limit / 1_000_000 if ERRORS.limit else 0.0
@@ -201,6 +210,12 @@ def outages(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
         targets.append(_below("D", f"{share:.0%} from minute 15, 3 blocks, not tempered", fast, most_s, " s"))
         found = delay(seconds(usual(ERRORS), late, baseline), 900)
         targets.append(_below("D", f"{share:.0%} from minute 15, usual", found, usual_most_s, " s"))
+        plain = seconds(without_restarts(ERRORS), late)
+        said = f"{np.nanmean(plain) - 900:.0f} s" if hits(plain) else "never"
+        said = f"{said} ({hits(plain)} of {launches} in 10 min)"
+        targets.append(
+            Target("D", f"{share:.0%} from minute 15, without restarts", said, "no target", kept=True)
+        )
     return targets
 
 
@@ -225,7 +240,7 @@ def robustness(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
             bound = _robust_bound(name, kind)
             if bound is None:
                 share = count / sizes.robust
-                targets.append(Target("E", f"{name}: {kind}", f"{share:.1%}", "no target", True))
+                targets.append(_noted("E", f"{name}: {kind}", f"{share:.1%}"))
             else:
                 targets.append(_at_most("E", f"{name}: {kind}", count, sizes.robust, bound))
     return targets + incidents(rng, sizes)
@@ -234,6 +249,8 @@ def robustness(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
 def _robust_bound(name: str, kind: str) -> float | None:
     """Which share of healthy launches may be rolled back; None where the method promises nothing."""
     if "outages" in name or (kind == "strict against stable" and ("0.9%" in name or "0.44" in name)):
+        return None
+    if kind == "rate, no cap, not tempered":
         return None
     if kind.startswith("strict") or name in RETRIES:
         return 0.003
@@ -245,6 +262,7 @@ def _robust_counts(rng: np.random.Generator, process: Process, launches: int) ->
     dispersion = dispersions(baseline)
     both = traffic(mine, PER_S, others)
     return {
+        "rate, no cap, not tempered": hits(seconds(scale_of(ERRORS, None), both)),
         "rate": hits(seconds(usual(ERRORS), both, dispersion)),
         "against stable": hits(seconds(usual(AGAINST), both, dispersion)),
         "strict rate": hits(seconds(usual(STRICT_ERRORS), both, length_s=STRICT_S)),
@@ -271,10 +289,27 @@ def incidents(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
     others = 2 * PER_S - total
     ramp = Traffic(rng.binomial(total, drift), total, rng.binomial(others, drift), others)
     ramped = seconds(usual(AGAINST), ramp, np.full(launches, 1.0))
+    pooled = f"{pooled_differences(ramp) / launches:.1%}"
     return [
-        _at_most("E", "incident in both arms: against stable", hits(plain), launches, 0.001),
-        _at_most("E", "ramp with drift and incident: against stable", hits(ramped), launches, 0.001),
+        Target(
+            "E", "ramp with drift and incident: one pooled test at the end", pooled, "no target", kept=True
+        ),
+        _at_most("E", "incident in both arms: against stable", hits(plain), launches, ALPHA, proven=True),
+        _at_most(
+            "E", "ramp with drift and incident: against stable", hits(ramped), launches, ALPHA, proven=True
+        ),
     ]
+
+
+def pooled_differences(launched: Traffic) -> int:
+    """Launches that one test of two shares at the end calls worse, with a chance of error of 1 in 1000."""
+    bad, total, stable_bad, stable_total = (
+        counts.sum(axis=1)
+        for counts in (launched.bad, launched.total, launched.stable_bad, launched.stable_total)
+    )
+    share = (bad + stable_bad) / (total + stable_total)
+    spread = np.sqrt(share * (1 - share) * (1 / total + 1 / stable_total))
+    return int(((bad / total - stable_bad / stable_total) / spread > 3.0902).sum())
 
 
 def comparisons(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
@@ -287,6 +322,31 @@ def comparisons(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
     ]
 
 
+def passes(rng: np.random.Generator, sizes: Sizes) -> list[Target]:
+    """A and E: candidates at their limit or beyond that pass, by chance alone and in clusters."""
+    launches = min(sizes.launches, 4_000)
+    at_limit = traffic(by_chance(rng, launches, LAUNCH_S, PER_S, ERRORS_AT), PER_S)
+    found = hits(seconds(_passing(), at_limit))
+    targets = [_at_most("A", "rate at its limit passes", found, launches, 0.01, proven=True)]
+    launches = sizes.robust
+    for cluster, share in ((3, 0.012), (10, 0.012), (10, 0.02)):
+        before = drawn(Process(clustered=0.003, cluster=cluster), rng, launches, LAUNCH_S, PER_S)
+        beyond = traffic(
+            drawn(Process(clustered=share, cluster=cluster), rng, launches, LAUNCH_S, PER_S), PER_S
+        )
+        for said, temper in (("not tempered", None), ("tempered", dispersions(before) / TEMPER)):
+            passed = hits(seconds(_passing(), beyond, temper)) / launches
+            name = f"retries, clusters of {cluster}, {share:.1%}: passes, {said}"
+            targets.append(_noted("E", name, f"{passed:.1%}"))
+    return targets
+
+
+def _passing() -> Scale:
+    scale = Rules((ERRORS,)).scales[0].passing
+    assert scale is not None
+    return scale
+
+
 PARTS: tuple[Callable[[np.random.Generator, Sizes], list[Target]], ...] = (
     false_alarms,
     robustness,
@@ -294,4 +354,5 @@ PARTS: tuple[Callable[[np.random.Generator, Sizes], list[Target]], ...] = (
     efficiency,
     outages,
     comparisons,
+    passes,
 )

@@ -1,6 +1,7 @@
 """Where a metric and a launch stand, and what they say about it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -299,3 +300,14 @@ def test_cuts_are_the_edges_above_the_percentiles_of_a_baseline() -> None:
 )
 def test_evidence_is_written_for_people(log_e: float, said: str) -> None:
     assert evidence_of(log_e) == said
+
+
+def test_a_pass_that_is_tempered_takes_as_many_times_more_as_cases_are_dispersed() -> None:
+    plain = Metric("errors", Kind.RATE, 10_000, dispersion_milli=3_000)
+    tempered = replace(plain, tempers_pass=True)
+    once = replace(tempered, deduplicated=True)
+    missing = [
+        Judge.start(rules_of(metric)).judgement().metrics[0].cases_to_pass
+        for metric in (plain, tempered, once)
+    ]
+    assert missing == [553, 1658, 553]

@@ -17,19 +17,20 @@ def clean_run(limit: float, alpha: float = 0.01) -> int:
 
 def cases_missing(kernel: Linear, detector: Detector, logs: tuple[float, ...]) -> int | None:
     """Clean cases that are still missing for a pass; 0 with enough evidence, None where none suffice."""
+    gains = tuple(per / detector.temper for per in kernel.per_case)
 
     def passes(cases: int) -> bool:
-        grown = tuple(log + cases * per for log, per in zip(logs, kernel.per_case, strict=True))
+        grown = tuple(log + cases * gain for log, gain in zip(logs, gains, strict=True))
         return log_mean(grown) >= detector.threshold
 
     if passes(0):
         return 0
     # The alternative that gains most per case gives a number that is certainly enough.
-    gain = max(kernel.per_case)
-    if gain <= 0:
+    best = max(gains)
+    if best <= 0:
         return None
-    lacking = detector.threshold + math.log(len(logs)) - logs[kernel.per_case.index(gain)]
-    low, high = 0, min(math.ceil(lacking / gain) + 1, _MOST_CASES)
+    lacking = detector.threshold + math.log(len(logs)) - logs[gains.index(best)]
+    low, high = 0, min(math.ceil(lacking / best) + 1, _MOST_CASES)
     while low + 1 < high:
         middle = (low + high) // 2
         low, high = (low, middle) if passes(middle) else (middle, high)

@@ -86,9 +86,9 @@ def detector(size: int, alpha: float, blocks: int | None, temper: float, every: 
     return Detector(size, threshold, cap, max(1.0, temper), every=max(1, every))
 
 
-def proof(size: int, alpha: float) -> Detector:
+def proof(size: int, alpha: float, temper: float = 1.0) -> Detector:
     """A detector that proves a candidate better than its limit: one start, no cap."""
-    return Detector(size, -math.log(alpha), start=1.0, restart=0.0)
+    return Detector(size, -math.log(alpha), temper=max(1.0, temper), start=1.0, restart=0.0)
 
 
 def log_add(one: float, other: float) -> float:

@@ -56,6 +56,8 @@ class Metric:
             95th percentile (milliseconds) to exceed this, usually the absolute metric's alert limit.
         dispersion_milli: how much more the count of bad cases varies than by chance, in thousandths; see
             `dispersion`. 2000 is the guess without a baseline.
+        tempers_pass: the dispersion slows a pass down too. Without it a candidate beyond its limit whose bad
+            cases come in clusters may well pass between two of them.
         deduplicated: bad cases are counted once per client and incident, so none come in clusters.
         strict: weigh blocks of 5 seconds as wholes, for a proof that holds whatever depends on what inside.
         stale_ms: readings older than this say nothing of now. Five times as long as they are apart.
@@ -73,6 +75,7 @@ class Metric:
     group: Group = Group.AVAILABILITY
     floor: int | None = None
     dispersion_milli: int = 2000
+    tempers_pass: bool = False
     deduplicated: bool = False
     strict: bool = False
     stale_ms: int = 5000

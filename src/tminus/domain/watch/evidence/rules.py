@@ -195,7 +195,8 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
         alpha = rules.alert_ppm / PPM * alert_weight
         alert = Scale(kernel, detector(kernel.size, alpha, ALERT_BLOCKS, 1.0 if free else dispersion, every))
     if (kernel := passing_kernel_of(metric)) is not None:
-        passing = Scale(kernel, proof(kernel.size, rules.pass_ppm / PPM))
+        temper = dispersion if metric.tempers_pass and not metric.deduplicated else 1.0
+        passing = Scale(kernel, proof(kernel.size, rules.pass_ppm / PPM, temper))
     kept = kept_edges(metric) if metric.kind is Kind.LATENCY_AGAINST_STABLE else None
     return Scales(rollback, alert, passing, weight, block_ms, kept)
 
