@@ -7,7 +7,9 @@ import pytest
 
 from tests.unit.engine.launches import (
     CANDIDATE,
+    DONE,
     ENTERED_MS,
+    FAILED,
     LOST,
     NEW,
     NOW_MS,
@@ -27,7 +29,7 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob, StopJob
 from tminus.domain.launch.entry import Entry, NoteTaken, read_entry
 from tminus.domain.launch.phase import TERMINAL, TRIAL, Phase
-from tminus.domain.launch.reading import JobReading
+from tminus.domain.launch.reading import JobPhase, JobReading
 from tminus.domain.launch.state import MOST_NOTES, LaunchState, Note, fold
 from tminus.domain.plan.alert import DEVOPS, AlertRule, Severity
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
@@ -143,6 +145,18 @@ def test_what_cannot_be_started_again_takes_nothing_back() -> None:
     refused = sent(job, performed=False, refused=True, code="no-such-work", why="no")
     state = launch(Phase.BAKING, plan=PLAN, commands={"baking:start-job:measure": refused})
     assert step(state, jobs={"measure": JobReading("measure", LOST)}).state.phase is Phase.BAKING
+
+
+@pytest.mark.parametrize(("phase", "kept"), [(DONE, {"measured": {}}), (FAILED, None)])
+def test_samples_of_measuring_that_was_cut_off_stay_out_of_the_journal(phase: JobPhase, kept: object) -> None:
+    over = JobReading("measure", phase, {"measured": {}} if phase is DONE else {"metrics": {"queue": [[1]]}})
+    [ended] = [
+        e
+        for e in step(launch(Phase.BAKING, plan=PLAN), jobs={"measure": over}).events
+        if e.kind == "job-ended"
+    ]
+    assert isinstance(ended, ev.JobEnded)
+    assert ended.result == kept
 
 
 def test_measuring_ends_with_the_watch() -> None:

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-_DEEPEST = 100  # of nested lists and objects; no answer that counts something is deeper
+_MOST_DIGITS = 100  # of a whole number: what counts something has fewer, and more are slow to read
 
 
 def parse_answer(body: bytes) -> Any:  # noqa: ANN401 - any JSON, its numbers as Decimal
@@ -39,6 +39,6 @@ def _constant(name: str) -> Decimal:
 
 
 def _whole(text: str) -> Decimal:
-    if len(text) > _DEEPEST:
+    if len(text) > _MOST_DIGITS:
         raise ValueError("a number of too many digits")
     return Decimal(text)

@@ -57,7 +57,8 @@ def note_readings(turn: Turn) -> None:
 
 def _ended(key: str, reading: JobReading) -> ev.JobEnded:
     """The end of a job; a build that names no artifact has failed, whatever it says of itself."""
-    result = reading.result
+    # What was cut off leaves its samples, which no journal keeps.
+    result = reading.result if key not in LASTING or reading.phase is JobPhase.DONE else None
     if key == BUILD and reading.phase is JobPhase.DONE:
         named = isinstance(result, dict) and isinstance(result.get("digest"), str)
         if not named:
