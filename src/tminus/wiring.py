@@ -133,6 +133,11 @@ class Home:
         found = self.departures(service, environment).read()
         return found[-1].at_ms if found else None
 
+    def stopped(self, service: str, environment: str) -> bool:
+        """Whether everything of a service was ended when tminus was last taken away from it."""
+        found = self.departures(service, environment).read()
+        return bool(found) and found[-1].stopped
+
     def supervisor(self, service: str, environment: str, *, revives: bool = True) -> Supervisor:
         """The supervisor of a service; one that `revives` is started by whoever asks it something."""
         return Supervisor(self.service_directory(service, environment), revives=revives)

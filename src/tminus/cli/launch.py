@@ -75,7 +75,8 @@ def enter_plan(home: Home, plan: Plan, digest: str, by: str, *, allow_dirty_tree
         ProblemError: everything that stands against it.
     """
     left_ms = home.left_ms(plan.service, plan.environment)
-    request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms)
+    stopped = home.stopped(plan.service, plan.environment)
+    request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms, stopped)
     problems = [*check_capabilities(plan, ROUTERS["haproxy"]), *_port_problems(home, plan)]
     if problems:
         raise ProblemError(*problems)

@@ -69,9 +69,10 @@ def show(journal: Journal, launch: str, view: View, after_seq: int = 0) -> tuple
         ) from error
     if not records:
         return after_seq, ""
-    last = records[-1]
-    ended = last.kind == LaunchEnded.kind and isinstance(last.body, dict)
-    return last.seq, str(last.body["outcome"]) if ended and isinstance(last.body, dict) else ""
+    # A launch that has ended may still be followed by the order that stops its service.
+    bodies = [record.body for record in records if record.kind == LaunchEnded.kind]
+    outcomes = [str(body["outcome"]) for body in bodies if isinstance(body, dict)]
+    return records[-1].seq, outcomes[-1] if outcomes else ""
 
 
 def follow_to_end(journal: Journal, launch: str, view: View, wait: Callable[[], None]) -> str:

@@ -33,6 +33,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "why": ("launch", "Say what a launch waits for."),
     "agent": ("launch", "Drive launches for days."),
     "leave": ("launch", "Take tminus away and leave traffic flowing."),
+    "stop": ("launch", "Stop a service wholly."),
     "alerts": ("watch", "Show the alerts of a launch."),
     "acknowledge": ("watch", "Say that you take care of an alert."),
     "silence": ("watch", "Tell nobody about an alert for a while."),

@@ -54,6 +54,7 @@ class Request:
         at_ms: now.
         allow_dirty_tree: launch although the repository has uncommitted changes, which are not launched.
         left_ms: when tminus was last taken away from the service, None where it never was.
+        stopped: everything of it was ended then, instead of left running.
     """
 
     plan: Plan
@@ -62,6 +63,7 @@ class Request:
     at_ms: int
     allow_dirty_tree: bool = False
     left_ms: int | None = None
+    stopped: bool = False
 
 
 def serving_now(
@@ -295,7 +297,7 @@ def _adoption_problems(plan: Plan, serving: Serving) -> list[Problem]:
 def _left_problems(request: Request, serving: Serving) -> list[Problem]:
     """An ordinary launch would put a second service beside the one that was left running."""
     plan, left_ms = request.plan, request.left_ms
-    if plan.adopt or left_ms is None or serving.slot is not None:
+    if plan.adopt or left_ms is None or request.stopped or serving.slot is not None:
         return []
     return [
         Problem(

@@ -19,13 +19,15 @@ class Departure:
         at_ms: milliseconds since the epoch.
         by: principal id of whoever did it.
         launch: the last launch before.
-        directory: where units, configuration and README were written.
+        directory: where units, configuration and README were written; empty where all was stopped.
+        stopped: everything was ended, instead of left running.
     """
 
     at_ms: int
     by: str
     launch: str
     directory: str
+    stopped: bool = False
 
 
 class Departures:
