@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tminus.adapters.jobs.identity import kill_marked
@@ -179,6 +180,17 @@ def tiny_disk(scene: Scene) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _mount("mount", "-t", "tmpfs", "-o", f"size={TINY_DISK},mode=0700", "tminus-story", str(folder))
     scene.stage.open_sessions.callback(_unmount, folder)
+
+
+def can_mount() -> bool:
+    """Whether this user may mount a file system on this machine."""
+    with tempfile.TemporaryDirectory(prefix="tminus-mount-") as folder:
+        try:
+            _mount("mount", "-t", "tmpfs", "-o", f"size={TINY_DISK}", "tminus-story", folder)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        _mount("umount", folder)
+    return True
 
 
 def _unmount(folder: Path) -> None:

@@ -102,7 +102,7 @@ class Story:
         fails: users may be told of errors. No story loses or cuts a request.
         outage: the whole service is away for a moment. The router then answers uploads before it has read
             them, and the end of the connection may overtake the answer.
-        needs_root: cannot be told by another user.
+        needs_mount: cannot be told where no file system can be mounted.
         often: told in every run of all tests, not only when all stories are asked for.
     """
 
@@ -116,7 +116,7 @@ class Story:
     look: Look = nothing_more
     fails: bool = False
     outage: bool = False
-    needs_root: bool = False
+    needs_mount: bool = False
     often: bool = False
 
 

@@ -67,7 +67,7 @@ def _backups() -> Iterator[Story]:
         "disk-full",
         before=deeds.tiny_disk,
         look=deeds.before_cutover,
-        needs_root=True,
+        needs_mount=True,
         often=True,
     )
     yield Story(
