@@ -17,6 +17,7 @@ from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
+from tminus.adapters.postgres.standing import check_archiving
 from tminus.adapters.postgres.stored import PostgresBackups
 from tminus.adapters.process.keepers import Keepers
 from tminus.adapters.process.runtime import ProcessRuntime
@@ -27,6 +28,7 @@ from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.departures import Departures
 from tminus.adapters.supervisor.identity import MARKER, marker_of
 from tminus.domain.canonical import Json
+from tminus.domain.plan.plan import Plan
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.ports import Ports
 from tminus.engine.upkeep import UpkeepPorts
@@ -235,6 +237,17 @@ class Home:
             directory=self.backups(service, environment),
             left_ms=partial(self.left_ms, service, environment),
         )
+
+    def check_archiving(self, plan: Plan) -> None:
+        """Asks the plan's database, and this machine, for what base backups and an archive of the log need.
+
+        Raises:
+            Refused: what is missing.
+            Unavailable: the database does not answer.
+        """
+        if plan.database is not None:
+            secrets = ReferenceSecrets(self.environment, Path(plan.source.repository))
+            check_archiving(secrets.resolve(plan.database.url))
 
     def _job_defaults(self, row: LaunchRow) -> Mapping[str, Mapping[str, Json]]:
         artifacts: dict[str, Json] = {"artifacts_directory": str(self.root / "artifacts")}

@@ -244,6 +244,33 @@ def test_an_agent_keeps_the_schedule_and_ends_without_a_trace(server: Postgres, 
         assert len(shop.dumps()) <= 8
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_archive_keeps_the_loss_to_seconds_and_is_proven_from_base_and_log(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(server.directory))
+    schedule = Backups(rpo_ms=10 * SECOND_MS, restore_every_ms=HOUR_MS)
+    with a_shop(server, tmp_path, schedule) as shop:
+        assert shop.look_until(Begun, Work.ARCHIVE)
+        taken = shop.look_until(Ended, Work.BACKUP)
+        assert (taken.passed, taken.rows) == (True, 1000), taken.why
+        shop.execute("INSERT INTO t SELECT generate_series(1, 500)")
+        # The first backup may have begun before there was a log that follows it.
+        until(lambda: not shop.look() and shop.json()["archive"].get("covered_ms") is not None)
+        tested = shop.look_until(Ended, Work.RESTORE_TEST, 2 * HOUR_MS)
+        assert (tested.passed, tested.rows) == (True, 1500), tested.why
+        until(lambda: shop.json()["loss_ms"] < 60 * MINUTE_MS)
+        seen = shop.json()
+        assert seen["loss_ms"] < seen["now_ms"] - taken.taken_ms
+        assert any(each["whole"] and each["unbroken"] for each in seen["backups"])
+        (archive,) = [note for note in shop.notes() if isinstance(note, Begun) and note.work is Work.ARCHIVE]
+        shop.home.jobs.stop_job(archive.key)
+        until(lambda: not shop.jobs_running())
+        until(lambda: shop.sessions() == 0)
+        assert not list(Path(str(server.directory)).glob("tminus-restore-*"))
+
+
 def _tested(note: object) -> bool:
     return isinstance(note, Ended) and note.work is Work.RESTORE_TEST and note.passed
 

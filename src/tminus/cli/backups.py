@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from tminus.adapters.clock.system_clock import SystemClock
 from tminus.cli.agent import agent_runs
 from tminus.cli.upkeep_note import note_text
 from tminus.domain.codec import to_json
+from tminus.domain.launch.reading import JobPhase
 from tminus.domain.plan.times import SECOND_MS, format_duration, format_utc
 from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.readiness.upkeep import Note, StoredBackup, UpkeepState, Work, decode_note
@@ -23,7 +24,7 @@ LAST_NOTES = 8
 
 _MEBIBYTE = 1024 * 1024
 _DIGEST_SHOWN = 19  # `sha256:` and twelve digits
-_WHAT = {Work.BACKUP: "backup", Work.RESTORE_TEST: "restore test"}
+_WHAT = {Work.BACKUP: "backup", Work.RESTORE_TEST: "restore test", Work.ARCHIVE: "archive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Overview:
         backups: on disk, oldest first.
         due: per work; None where there is nothing to do it with, or no schedule.
         notes: the newest, oldest first, each with its time.
+        archive: what the archive of the log says of itself; empty where none runs.
     """
 
     service: str
@@ -55,6 +57,15 @@ class Overview:
     backups: Sequence[StoredBackup]
     due: Mapping[Work, Due | None]
     notes: Sequence[tuple[Note, int]]
+    archive: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def covered_ms(self) -> int | None:
+        """Until when everything committed is held by the archived log; None where no backup leads into it."""
+        if not self.archive or not any(each.whole and each.unbroken for each in usable(self.backups)):
+            return None
+        covered = self.archive.get("covered_ms")
+        return covered if isinstance(covered, int) else None
 
     @property
     def newest(self) -> StoredBackup | None:
@@ -113,7 +124,7 @@ def overview(home: Home, service: str, environment: str, count: int = LAST_NOTES
     due: dict[Work, Due | None] = dict.fromkeys(Work)
     if survey.basis is not None:
         schedule = survey.basis.database.backups
-        due = {work: next_due(schedule, state, sight, work) for work in Work}
+        due |= {work: next_due(schedule, state, sight, work) for work in (Work.BACKUP, Work.RESTORE_TEST)}
     return Overview(
         service=service,
         environment=environment,
@@ -121,6 +132,7 @@ def overview(home: Home, service: str, environment: str, count: int = LAST_NOTES
         now_ms=now_ms,
         basis=survey.basis,
         agent=agent_runs(home),
+        archive=_archive(home, state),
         occupied=survey.occupied,
         state=state,
         backups=backups,
@@ -131,6 +143,13 @@ def overview(home: Home, service: str, environment: str, count: int = LAST_NOTES
             if count
         ],
     )
+
+
+def _archive(home: Home, state: UpkeepState) -> Mapping[str, Any]:
+    running = state.of(Work.ARCHIVE).running
+    reading = None if running is None else home.jobs.read_jobs([running.key]).get(running.key)
+    told = None if reading is None or reading.phase is not JobPhase.RUNNING else reading.progress
+    return told if isinstance(told, dict) else {}
 
 
 def _nothing(service: str, environment: str) -> Problem:
@@ -156,6 +175,7 @@ def overview_json(found: Overview) -> dict[str, Any]:
         "agent": found.agent,
         "occupied": found.occupied,
         "loss_ms": _loss_ms(found),
+        "archive": dict(found.archive),
         "restored_in_ms": None if found.last_test is None else found.last_test.restored_in_ms,
         "backups": to_json(tuple(found.backups)),
         "works": {work.value: _work_json(found, work) for work in Work},
@@ -164,7 +184,7 @@ def overview_json(found: Overview) -> dict[str, Any]:
 
 
 def _work_json(found: Overview, work: Work) -> dict[str, Any]:
-    history, due = found.state.of(work), found.due[work]
+    history, due = found.state.of(work), found.due.get(work)
     return {
         "due_ms": None if due is None else due.at_ms,
         "running": history.running is not None,
@@ -204,6 +224,9 @@ def _schedule(found: Overview) -> Iterator[str]:
     plan = found.basis.database.backups
     every, keep, test = map(format_duration, (plan.every_ms, plan.keep_ms, plan.restore_every_ms))
     yield f"every {every}, kept for {keep}, restored every {test}, by the plan of {found.basis.launch}"
+    if plan.rpo_ms is not None:
+        how = "the log is archived" if plan.archived else "dumps alone are enough"
+        yield f"at most {format_duration(plan.rpo_ms)} may be lost: {how}"
     if not found.agent:
         yield "no agent runs, so nothing is done by schedule: run `tminus agent`"
 
@@ -241,7 +264,10 @@ def _tested(found: Overview, each: StoredBackup) -> str:
 def _measured(found: Overview) -> Iterator[str]:
     loss_ms = _loss_ms(found)
     if loss_ms is not None:
-        yield f"would be lost now    {_rough(loss_ms)}: what was written since the newest backup"
+        since = "the newest backup" if found.covered_ms is None else "the log that is archived"
+        yield f"would be lost now    {_rough(loss_ms)}: what was written since {since}"
+    if found.archive.get("why"):
+        yield f"the archive          {found.archive['why']}"
     test = found.last_test
     if test is not None and test.restored_in_ms is not None and test.tested_ms is not None:
         when = format_utc(test.tested_ms)
@@ -251,11 +277,14 @@ def _measured(found: Overview) -> Iterator[str]:
 
 def _loss_ms(found: Overview) -> int | None:
     newest = found.newest
-    return None if newest is None else max(0, found.now_ms - newest.taken_ms)
+    if newest is None:
+        return None
+    held_ms = newest.taken_ms if found.covered_ms is None else max(newest.taken_ms, found.covered_ms)
+    return max(0, found.now_ms - held_ms)
 
 
 def _work(found: Overview, work: Work) -> Iterator[str]:
-    history, due, what = found.state.of(work), found.due[work], _WHAT[work]
+    history, due, what = found.state.of(work), found.due.get(work), _WHAT[work]
     if history.running is not None:
         yield f"{what + ' runs':<19}  since {format_utc(history.begun_ms)}"
     elif due is not None:

@@ -20,6 +20,8 @@ from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
 from tminus.ports.fault import PortFault
 
+DUMP_PROGRAMS = ("pg_dump", "pg_restore")
+ARCHIVE_PROGRAMS = ("pg_basebackup", "pg_receivewal", "pg_verifybackup", "postgres")
 OLDEST_PYTHON = (3, 11)
 FEW_FILES = 1_024  # each client costs the router two descriptors
 ENOUGH_FILES = 4_096
@@ -63,6 +65,7 @@ def examine(machine: Machine, file: Path, home: Path) -> tuple[Finding, ...]:
         findings += _repository(machine, repository, loaded.plan.source)
         findings.append(_port(machine, loaded.plan))
         findings += metric_findings(machine, loaded)
+        findings += _database(machine, loaded.plan)
     findings += [_open_files(machine), _disk(machine, home), _socket_path(home, loaded)]
     findings.append(_clock(machine, loaded))
     return tuple(findings)
@@ -162,6 +165,26 @@ def _port(machine: Machine, plan: Plan) -> Finding:
         return Finding("port", State.OK, f"{host}:{port} is free")
     fix = "fine if tminus serves there already; else stop that program, or change `listen`"
     return Finding("port", State.WARN, f"{host}:{port} is in use", fix)
+
+
+def _database(machine: Machine, plan: Plan) -> Iterator[Finding]:
+    """The programs that the plan's backups need; the server itself is asked when a launch is entered."""
+    if plan.database is None:
+        return
+    names = ARCHIVE_PROGRAMS if plan.database.backups.archived else DUMP_PROGRAMS
+    missing = []
+    for name in names:
+        try:
+            machine.postgres_program(name)
+        except PortFault:
+            missing.append(name)
+    if missing:
+        fix = "install PostgreSQL's programs, of the server's version or later"
+        if "postgres" in names:
+            fix = "install PostgreSQL in the server's version: restore tests start a server of their own"
+        yield Finding("database", State.MISSING, f"not found: {', '.join(missing)}", fix)
+    else:
+        yield Finding("database", State.OK, f"found: {', '.join(names)}")
 
 
 def _open_files(machine: Machine) -> Finding:

@@ -78,6 +78,7 @@ def enter_plan(home: Home, plan: Plan, digest: str, by: str, *, allow_dirty_tree
     stopped = home.stopped(plan.service, plan.environment)
     request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms, stopped)
     problems = [*check_capabilities(plan, ROUTERS["haproxy"]), *_port_problems(home, plan)]
+    problems += _archive_problems(home, plan)
     if problems:
         raise ProblemError(*problems)
     store = home.store
@@ -162,6 +163,19 @@ def _on_trial(home: Home, row: LaunchRow) -> bool:
     except PortFault:
         return False
     return state.phase in TRIAL and state.phase not in BEFORE_TRAFFIC
+
+
+def _archive_problems(home: Home, plan: Plan) -> list[Problem]:
+    """Whether the log can be archived is found out before anything is begun that counts on it."""
+    if plan.database is None or not plan.database.backups.archived:
+        return []
+    try:
+        home.check_archiving(plan)
+    except PortFault as fault:
+        why = "`database.backups.rpo` is less than `every`, so base backups and the archived log are needed"
+        fix = "provide it, or raise `rpo` to `every` for dumps alone"
+        return [Problem(fault.code, fault.why, "launch.yaml: database.backups.rpo", why, fix)]
+    return []
 
 
 def _port_problems(home: Home, plan: Plan) -> list[Problem]:

@@ -13,12 +13,15 @@ from tminus.adapters.clock.system_clock import SystemClock
 from tminus.adapters.git.command import run_git
 from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.haproxy.binary import find_binary
+from tminus.adapters.postgres.programs import find_program
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.ports.artifacts import TagReading
 from tminus.ports.fault import PortFault
 
 KNOCK_LIMIT_S = 1.0  # a server on this machine takes a connection in a millisecond
+
+_OLDEST_POSTGRES = 13  # whether a program fits a server is only known once that is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Machine:
         newest_commit_ms: time of a repository's newest commit, since the epoch; raises Unavailable.
         router_version: version and origin of the router's program; raises Refused.
         open_files_limit: how many files a process may open.
+        postgres_program: where one of PostgreSQL's programs is, by its name; raises Refused.
         free_bytes: bytes free for this user where a folder is, or would be.
         port_free: whether (host, port) can be listened on; raises OSError when the host is not ours.
         now_ms: milliseconds since the epoch.
@@ -51,6 +55,7 @@ class Machine:
     newest_commit_ms: Callable[[Path], int]
     router_version: Callable[[], str]
     open_files_limit: Callable[[], int]
+    postgres_program: Callable[[str], Path]
     free_bytes: Callable[[Path], int]
     port_free: Callable[[str, int], bool]
     now_ms: Callable[[], int]
@@ -75,6 +80,7 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
         newest_commit_ms=newest_commit_ms,
         router_version=_router_version,
         open_files_limit=lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        postgres_program=lambda name: find_program(name, _OLDEST_POSTGRES),
         free_bytes=_free_bytes,
         port_free=port_is_free,
         now_ms=SystemClock().now_ms,

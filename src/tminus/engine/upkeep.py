@@ -7,6 +7,7 @@ from pathlib import Path
 from tminus.domain.canonical import Json
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.database import Database
+from tminus.domain.plan.times import DAY_MS
 from tminus.domain.readiness.upkeep import (
     Begun,
     Note,
@@ -30,6 +31,10 @@ from tminus.ports.upkeep import BackupStore, Entry, UpkeepBook
 
 MOST_STEPS = 100
 """Steps within one look: settling, then one thing begun or a few removed. A bound, never met."""
+
+
+ARCHIVE_DEADLINE_MS = 365 * DAY_MS
+"""The archive is received until nobody wants it; once a year it is begun anew, without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ class Upkeep:
         rows = self._ports.book.launches(self._service, self._environment)
         survey = self._surveyor.survey(rows, self._ports.left_ms(), now_ms)
         if survey.basis is None:
-            return ()
+            return self._wind_down(now_ms)
         jobs = self._ports.jobs_of(survey.basis.repository)
         written: list[Note] = []
         for _ in range(MOST_STEPS):
@@ -186,6 +191,20 @@ class Upkeep:
             if begins or stops or not (step.notes or step.actions):
                 break
         return tuple(written)
+
+    def _wind_down(self, now_ms: int) -> tuple[Note, ...]:
+        """Stops what no plan asks for any more, as after tminus was taken away from the service."""
+        assert self._state is not None
+        if not self._state.running:
+            return ()
+        jobs = self._ports.jobs_of(self._ports.directory)
+        readings = jobs.read_jobs([begun.key for begun in self._state.running])
+        sight = deciding.UpkeepSight(now_ms, now_ms, "", "no plan asks for it any more", readings, ())
+        step = deciding.wind_down(self._state, sight)
+        for action in step.actions:
+            if isinstance(action, deciding.StopWork):
+                jobs.stop_job(action.key)
+        return tuple(self._note(note, now_ms) for note in step.notes)
 
     def _sight(self, survey: Survey, basis: Basis, jobs: Jobs, now_ms: int) -> deciding.UpkeepSight:
         assert self._state is not None
@@ -220,6 +239,8 @@ class Upkeep:
                 jobs.stop_job(action.key)
             case deciding.ForgetWork():
                 self._ports.folders.forget_job(action.key)
+            case deciding.TrimLog():
+                self._ports.store.trim_log(self._ports.directory)
             case deciding.RemoveBackup():
                 return self._remove(action.removed, now_ms)
             case deciding.StartWork():
@@ -227,7 +248,8 @@ class Upkeep:
         return []
 
     def _start(self, begun: Begun, database: Database, jobs: Jobs, now_ms: int) -> list[Note]:
-        spec = JobSpec(begun.key, begun.work.value, self._arguments(begun, database), _deadline_ms(database))
+        lasts_ms = ARCHIVE_DEADLINE_MS if begun.work is Work.ARCHIVE else database.backups.deadline_ms
+        spec = JobSpec(begun.key, begun.work.value, self._arguments(begun, database), lasts_ms)
         try:
             jobs.start_job(spec)
         except Unknown:
@@ -238,9 +260,13 @@ class Upkeep:
 
     def _arguments(self, begun: Begun, database: Database) -> Json:
         secrets: Json = {"DATABASE_URL": database.url.text()}
+        schedule, directory = database.backups, str(self._ports.directory)
+        if begun.work is Work.ARCHIVE:
+            return {"directory": directory, "beat_ms": schedule.beat_ms, "secrets": secrets}
         if begun.work is Work.BACKUP:
-            return {"directory": str(self._ports.directory), "secrets": secrets}
-        return {"path": begun.path, "secrets": secrets}
+            return {"directory": directory, "method": schedule.method, "secrets": secrets}
+        archive: dict[str, Json] = {"archive": directory} if schedule.archived else {}
+        return {"path": begun.path, "secrets": secrets, **archive}
 
     def _remove(self, removed: Removed, now_ms: int) -> list[Note]:
         try:
@@ -249,7 +275,3 @@ class Upkeep:
             self._stuck[removed.path] = now_ms + deciding.BACKOFF_MS[-1]
             raise
         return [self._note(removed, now_ms)]
-
-
-def _deadline_ms(database: Database) -> int:
-    return database.backups.deadline_ms

@@ -185,7 +185,14 @@ def _database(section: DatabaseSection) -> Database:
         migrations=Migrations(
             migrations.expand, migrations.contract, migrations.deadline, migrations.lock_timeout
         ),
-        backups=Backups(backups.every, backups.keep, backups.restore_test, backups.deadline, backups.oldest),
+        backups=Backups(
+            every_ms=backups.every,
+            keep_ms=backups.keep,
+            restore_every_ms=backups.restore_test,
+            deadline_ms=backups.deadline,
+            oldest_ms=backups.oldest,
+            rpo_ms=backups.rpo,
+        ),
         integrity=tuple(Integrity(each.name, each.sql, each.expect) for each in section.integrity or []),
         questions=tuple(
             Question(name, each.sql, each.every, each.within) for name, each in section.questions.items()

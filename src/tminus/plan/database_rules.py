@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from tminus.domain.plan.times import format_duration
+from tminus.domain.plan.times import SECOND_MS, format_duration
 from tminus.domain.problem import Problem
 from tminus.domain.watch.judge import STALE_MS
 from tminus.plan.breach import Breach, Rule
@@ -15,6 +15,7 @@ from tminus.plan.statement import VARIABLE
 from tminus.plan.tree import Path
 
 SECRET_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+LEAST_RPO_MS = 2 * SECOND_MS
 CANDIDATE = ("slot", "version")  # what a question's query may name in braces
 
 
@@ -31,6 +32,15 @@ def _backups(file: LaunchFile) -> Iterator[Breach]:
         problem = Problem("plan-bad-backups", what, why=why, fix="raise `keep` or lower `every`")
         given = "keep" if "keep" in backups.model_fields_set else "every"
         yield Breach(("database", "backups", given), problem)
+
+
+def _rpo(file: LaunchFile) -> Iterator[Breach]:
+    rpo = None if file.database is None else file.database.backups.rpo
+    if rpo is not None and rpo < LEAST_RPO_MS:
+        what = f"nothing can promise that at most {format_duration(rpo)} are lost"
+        why = f"what is held is measured every half second, so {format_duration(LEAST_RPO_MS)} is the least"
+        problem = Problem("plan-bad-backups", what, why=why, fix="raise `rpo`, or have the server replicate")
+        yield Breach(("database", "backups", "rpo"), problem)
 
 
 def _once_named(file: LaunchFile) -> Iterator[Breach]:
@@ -142,6 +152,7 @@ def _questions(file: LaunchFile) -> Iterable[tuple[str, QuestionSection]]:
 
 DATABASE_RULES = (
     Rule(_backups, frozenset({"database"})),
+    Rule(_rpo, frozenset({"database"})),
     Rule(_once_named, frozenset({"run", "database"})),
     Rule(_known_questions, frozenset({"database", "triggers", "verify", "alerts"})),
     Rule(_fresh_answers, frozenset({"database"})),

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tminus.domain.plan.database import Backups, Migrations, Question
-from tminus.plan.kinds import ClassName, Duration, Secret, Sql, StepLine, Words
+from tminus.plan.kinds import ClassName, Duration, OptionalDuration, Secret, Sql, StepLine, Words
 from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
 
 
@@ -55,6 +55,12 @@ class BackupsSection(Section):
         default_of(Backups, "oldest_ms"),
         HANDBOOK,
         "a launch needs a verified backup not older than this before it migrates",
+    )
+    rpo: OptionalDuration = given(
+        "how much may be lost at most; where that is less than `every`, base backups replace dumps, and the "
+        "write-ahead log is archived between them",
+        default=None,
+        examples=["1m"],
     )
 
 

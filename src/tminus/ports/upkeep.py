@@ -59,3 +59,11 @@ class BackupStore(Protocol):
             Unavailable: `backup-not-removed`.
         """
         ...
+
+    def trim_log(self, directory: Path) -> int:
+        """Removes what is archived of the log and leads from no backup any more; how many files that were.
+
+        Raises:
+            Unavailable: `backups-unreadable`, `backup-not-removed`.
+        """
+        ...

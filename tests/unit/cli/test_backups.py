@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from tminus.cli.backups import Overview, overview_json, overview_lines
 from tminus.cli.main import group
-from tminus.domain.plan.database import Database
+from tminus.domain.plan.database import Backups, Database
 from tminus.domain.plan.secret import parse_secret_ref
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from tminus.domain.readiness.upkeep import Begun, Deferred, Ended, StoredBackup, UpkeepState, Work
@@ -19,6 +19,7 @@ from tminus.wiring import open_home
 
 pytestmark = pytest.mark.req("R16")
 
+RPO = Backups(rpo_ms=MINUTE_MS)
 T = 1_766_239_200_000
 WAITS = Deferred(Work.BACKUP, T - MINUTE_MS, "shop-2.0.0 has the database: it is past T-35m")
 FAILED = Ended(Work.RESTORE_TEST, "k", passed=False, code="disk-full", why="no space left")
@@ -62,6 +63,31 @@ shop-2.0.0 has the database: it is past T-35m
 
 def test_everything_is_shown() -> None:
     assert "\n".join(overview_lines(OVERVIEW)) + "\n" == TEXT
+
+
+ARCHIVED = replace(
+    OVERVIEW,
+    basis=Basis("shop-1.0.0", Database(parse_secret_ref("env:SHOP"), backups=RPO), Path("/r"), 0),
+    backups=(replace(NEW, whole=True, unbroken=True),),
+    archive={"covered_ms": T - 3 * SECOND_MS, "line": "x", "why": ""},
+)
+
+
+def test_with_an_archive_what_would_be_lost_is_counted_from_the_log() -> None:
+    lines = list(overview_lines(ARCHIVED))
+    assert lines[2] == "at most 1m may be lost: the log is archived"
+    assert "would be lost now    3s: what was written since the log that is archived" in lines
+    assert overview_json(ARCHIVED)["loss_ms"] == 3 * SECOND_MS
+
+
+def test_a_log_that_no_backup_leads_into_saves_nothing() -> None:
+    gap = replace(ARCHIVED, backups=(replace(NEW, whole=True, unbroken=False),))
+    assert overview_json(gap)["loss_ms"] == HOUR_MS + MINUTE_MS
+
+
+def test_what_is_wrong_with_the_archive_is_told() -> None:
+    ailing = replace(ARCHIVED, archive={"covered_ms": T, "why": "no room [disk-full]"})
+    assert "the archive          no room [disk-full]" in overview_lines(ailing)
 
 
 def test_a_missing_agent_is_told() -> None:

@@ -29,10 +29,12 @@ from tminus.engine.decide.readiness.upkeep import (
     RemoveBackup,
     StartWork,
     StopWork,
+    TrimLog,
     UpkeepSight,
     after,
     decide_upkeep,
     next_due,
+    wind_down,
 )
 
 pytestmark = pytest.mark.req("R16")
@@ -246,6 +248,80 @@ def test_the_folder_of_the_job_before_the_last_is_forgotten() -> None:
         state = after(state, [Begun(Work.BACKUP, str(number), T, 0), Ended(Work.BACKUP, "", passed=True)], T)
     step = decide_upkeep(SCHEDULE, state, sight(stored(2 * HOUR_MS)))
     assert step.actions[:-1] == (ForgetWork("1"),)
+
+
+ARCHIVED = replace(SCHEDULE, rpo_ms=MINUTE_MS)
+
+
+def whole(age_ms: int, *, unbroken: bool = True, passed: bool | None = None) -> StoredBackup:
+    return replace(stored(age_ms, passed=passed), whole=True, unbroken=unbroken)
+
+
+def archiving(state: UpkeepState) -> UpkeepState:
+    return after(state, [Begun(Work.ARCHIVE, "archive", T, 0)], T - HOUR_MS)
+
+
+RECEIVES = JobReading("archive", JobPhase.RUNNING)
+
+
+def test_dumps_alone_are_enough_where_as_much_may_be_lost_as_lies_between_two() -> None:
+    assert (SCHEDULE.archived, ARCHIVED.archived) == (False, True)
+    assert not replace(SCHEDULE, rpo_ms=HOUR_MS).archived
+    assert (SCHEDULE.method, ARCHIVED.method) == ("dump", "base")
+
+
+def test_the_archive_begins_first_and_runs_beside_everything() -> None:
+    (note,) = decide_upkeep(ARCHIVED, UpkeepState(), sight()).notes
+    assert isinstance(note, Begun)
+    assert note.work is Work.ARCHIVE
+    (note,) = decide_upkeep(ARCHIVED, archiving(proven()), sight(jobs=[RECEIVES])).notes
+    assert isinstance(note, Begun)
+    assert note.work is Work.BACKUP
+    busy = decide_upkeep(ARCHIVED, proven(), sight(whole(0), occupied=BUSY))
+    assert [note.work for note in busy.notes if isinstance(note, Begun)] == [Work.ARCHIVE]
+    launched = decide_upkeep(ARCHIVED, archiving(proven()), sight(whole(0), occupied=BUSY, jobs=[RECEIVES]))
+    assert (launched.notes, launched.actions) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("backup", "begins"),
+    [(whole(MINUTE_MS), False), (whole(MINUTE_MS, unbroken=False), True), (stored(MINUTE_MS), True)],
+    ids=["followed by the log", "followed by a gap", "a dump"],
+)
+def test_with_an_archive_only_a_base_backup_that_the_log_follows_counts(
+    backup: StoredBackup, begins: bool
+) -> None:
+    step = decide_upkeep(ARCHIVED, archiving(proven()), sight(backup, jobs=[RECEIVES]))
+    assert [note.work for note in step.notes if isinstance(note, Begun)] == ([Work.BACKUP] if begins else [])
+
+
+def test_an_archive_that_ends_is_begun_again_with_growing_pauses() -> None:
+    lost = JobReading("archive", JobPhase.LOST, None, "job-lost", "gone")
+    state = archiving(proven())
+    step = decide_upkeep(ARCHIVED, state, sight(whole(0), jobs=[lost]))
+    state = after(state, step.notes, T)
+    assert state.of(Work.ARCHIVE).failures == 1
+    assert decide_upkeep(ARCHIVED, state, sight(whole(0), now_ms=T + MINUTE_MS - 1)).notes == ()
+    (note,) = decide_upkeep(ARCHIVED, state, sight(whole(0), now_ms=T + MINUTE_MS)).notes
+    assert isinstance(note, Begun)
+    assert note.work is Work.ARCHIVE
+
+
+def test_an_archive_that_no_plan_asks_for_any_more_is_stopped() -> None:
+    state = archiving(proven())
+    step = decide_upkeep(SCHEDULE, state, sight(stored(0), jobs=[RECEIVES]))
+    assert step.actions == (StopWork("archive"),)
+    assert wind_down(state, sight(jobs=[RECEIVES])).actions == (StopWork("archive"),)
+    stopped = JobReading("archive", JobPhase.DONE, {"covered_ms": T})
+    step = decide_upkeep(SCHEDULE, state, sight(stored(0), jobs=[stopped]))
+    state = after(state, step.notes, T)
+    assert (state.running, state.of(Work.ARCHIVE).failures) == ((), 0)
+
+
+def test_the_log_is_trimmed_with_the_backups_that_it_followed() -> None:
+    backups = [whole(MINUTE_MS), whole(2 * DAY_MS)]
+    step = decide_upkeep(ARCHIVED, archiving(proven()), sight(*backups, jobs=[RECEIVES]))
+    assert [type(action) for action in step.actions] == [RemoveBackup, TrimLog]
 
 
 def test_notes_come_back_as_they_were_written() -> None:

@@ -18,6 +18,7 @@ from tminus.ports.fault import PortFault, Refused, Unavailable
 
 NOW_MS = 1_766_239_200_000
 HOME = Path("/var/lib/tminus")
+ARCHIVING = "pg_basebackup, pg_receivewal, pg_verifybackup, postgres"
 WELL = Machine(
     python_version=lambda: (3, 12, 1),
     git_version=lambda: "git version 2.47.0",
@@ -26,6 +27,7 @@ WELL = Machine(
     newest_commit_ms=lambda repository: NOW_MS - 1000,
     router_version=lambda: "haproxy 2.8.25 (wheel)",
     open_files_limit=lambda: 65_536,
+    postgres_program=lambda name: Path("/bin", name),
     free_bytes=lambda folder: 20 * 1024**3,
     port_free=lambda host, port: True,
     now_ms=lambda: NOW_MS,
@@ -76,6 +78,7 @@ def test_everything_that_is_wrong_comes_with_a_fix(plan: Path) -> None:
         newest_commit_ms=lambda repository: NOW_MS + 3_600_000,
         router_version=lambda: fails(Refused("haproxy-missing", "there is no `haproxy` on the PATH")),
         open_files_limit=lambda: 256,
+        postgres_program=lambda name: fails(Refused("pg-tools-missing", "not found")),
         free_bytes=lambda folder: 1024**2,
         port_free=lambda host, port: False,
         now_ms=lambda: NOW_MS,
@@ -247,3 +250,14 @@ def test_the_real_machine_answers_for_its_sources(plan: Path, tmp_path: Path) ->
         port = server.getsockname()[1]
         assert machine.answers("127.0.0.1", port)
     assert not machine.answers("127.0.0.1", port)
+
+
+@pytest.mark.req("R16")
+@pytest.mark.parametrize(("rpo", "names"), [("", "pg_dump, pg_restore"), ("1m", ARCHIVING)])
+def test_programs_that_the_plans_backups_need_are_looked_for(tmp_path: Path, rpo: str, names: str) -> None:
+    text = "service: s\nversion: 1.0.0\nrun: {command: ./serve}\ndatabase:\n  url: env:SHOP\n"
+    plan = tmp_path / "launch.yaml"
+    plan.write_text(text + (f"  backups: {{rpo: {rpo}}}\n" if rpo else ""), encoding="utf-8")
+    assert f"database     found: {names}\n" in findings_text(examine(WELL, plan, tmp_path))
+    lacking = replace(WELL, postgres_program=lambda name: fails(Refused("pg-tools-missing", "not found")))
+    assert f"database     not found: {names}\n" in findings_text(examine(lacking, plan, tmp_path))

@@ -45,6 +45,7 @@ class _Order:
         secrets: texts that must not reach the log or the answer.
         stdout_fd: inherited descriptor that its standard output goes to instead, unscrubbed.
         after: run when the command has ended, however it did: takes away what is left elsewhere.
+        user: (user id, group id) that it runs as instead of this program's, where root starts it.
     """
 
     command: tuple[str, ...]
@@ -55,6 +56,7 @@ class _Order:
     secrets: tuple[str, ...] = ()
     stdout_fd: int | None = None
     after: tuple[str, ...] = ()
+    user: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ class _Guard:
     def _start(self) -> "subprocess.Popen[bytes]":
         order = self._order
         own = order.stdout_fd is None
+        other: dict[str, Any] = {}
+        if order.user is not None:
+            other = {"user": order.user[0], "group": order.user[1], "extra_groups": []}
         return subprocess.Popen(
             order.command,
             cwd=order.directory,
@@ -118,6 +123,7 @@ class _Guard:
             stderr=subprocess.STDOUT if own else subprocess.PIPE,
             start_new_session=True,
             preexec_fn=_bound_to_parent(),  # noqa: PLW1509 - this program has one thread
+            **other,
         )
 
     def _watch(self, child: "subprocess.Popen[bytes]", output: int, ends_at: float) -> None:

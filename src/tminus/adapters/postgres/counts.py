@@ -9,7 +9,7 @@ from tminus.ports.database import TableCount
 
 # Ordinary tables and partitions; what an extension brought along comes back with the extension, not the dump.
 _TABLES = """
-SELECT n.nspname, c.relname
+SELECT n.nspname, c.relname, c.relpersistence = 'p'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
@@ -26,7 +26,7 @@ FROM ONLY {table} AS tminus_row
 """
 
 
-def count_tables(connection: Connection) -> Iterator[TableCount]:
+def count_tables(connection: Connection, *, logged_only: bool = False) -> Iterator[TableCount]:
     """Every table of the database, in the transaction that `connection` is in.
 
     Rows are compared as the text that PostgreSQL gives them. Row security is switched off: a role that may
@@ -35,7 +35,9 @@ def count_tables(connection: Connection) -> Iterator[TableCount]:
     connection.execute("SET LOCAL row_security = off")
     connection.execute("SET LOCAL search_path = ''")  # names within values are then always written in full
     connection.execute("SET LOCAL bytea_output = 'hex'")
-    for schema, name in names_of_tables(connection):
+    for schema, name, logged in connection.execute(_TABLES).fetchall():
+        if logged_only and not logged:
+            continue
         query = sql.SQL(_COUNT).format(table=sql.Identifier(schema, name))
         row = connection.execute(query).fetchone()
         assert row is not None
@@ -48,7 +50,7 @@ def names_of_tables(connection: Connection) -> list[tuple[str, str]]:
     Raises:
         psycopg.Error: the connection ended, or there was no answer in time.
     """
-    return [(schema, name) for schema, name in connection.execute(_TABLES).fetchall()]
+    return [(schema, name) for schema, name, _ in connection.execute(_TABLES).fetchall()]
 
 
 def differences(wanted: Sequence[TableCount], found: Sequence[TableCount]) -> tuple[str, ...]:

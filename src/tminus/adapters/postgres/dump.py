@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from tminus.ports.fault import Refused, Unavailable
 
 FORMAT = 1
 _CHUNK_BYTES = 1024 * 1024
+_BESIDE = ("dump.json", "dump.test", "base.json", "base.test")
 _LOOK_S = 0.1  # how often another backup is looked at
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -194,10 +196,13 @@ def disk_faults(directory: Path) -> Iterator[None]:
 
 
 def remove_halves(directory: Path) -> None:
-    """Removes what was never finished: temporary files, and counts without a dump."""
+    """Removes what was never finished: temporary files and folders, and counts without a backup."""
     for path in directory.glob(".tminus-*.tmp"):
-        path.unlink(missing_ok=True)
-    for path in [*directory.glob("tminus-*.dump.json"), *directory.glob("tminus-*.dump.test")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for path in [each for end in _BESIDE for each in directory.glob(f"tminus-*.{end}")]:
         if not path.with_suffix("").exists():
             path.unlink(missing_ok=True)
 

@@ -43,7 +43,7 @@ class Ending:
 class Guarded:
     """One running command. Leaving the block kills it where it still runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each value of the order that the guard takes
         self,
         command: Sequence[str],
         directory: Path,
@@ -54,10 +54,12 @@ class Guarded:
         secrets: Sequence[str],
         stdout_fd: int | None = None,
         after: Sequence[str] = (),
+        user: tuple[int, int] | None = None,
     ) -> None:
         """Starts it; `stdout_fd` receives its standard output, which otherwise goes to the log, scrubbed.
 
-        `after` is run when it has ended, however it did.
+        `after` is run when it has ended, however it did. `user` is a user and a group id that the command
+        runs as where this process is root.
         """
         order = {
             "command": list(command),
@@ -68,6 +70,7 @@ class Guarded:
             "secrets": list(secrets),
             "stdout_fd": stdout_fd,
             "after": list(after),
+            "user": user,
         }
         self._guard = subprocess.Popen(
             [sys.executable, "-P", "-m", "tminus.adapters.command.guard"],

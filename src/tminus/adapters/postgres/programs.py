@@ -14,7 +14,9 @@ _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _SYSTEM = "/usr/lib/postgresql/*/bin"  # Debian keeps one folder for each major version
 
 
-def find_program(name: str, server_major: int, folders: Sequence[Path] | None = None) -> Path:
+def find_program(
+    name: str, server_major: int, folders: Sequence[Path] | None = None, *, exactly: bool = False
+) -> Path:
     """The program whose major version is nearest to the server's, from it upwards.
 
     Looked for on the PATH, where the system keeps several versions, and in the wheel
@@ -22,12 +24,13 @@ def find_program(name: str, server_major: int, folders: Sequence[Path] | None = 
     newer server.
 
     Args:
-        name: `pg_dump` or `pg_restore`.
+        name: `pg_dump`, `pg_restore` and the like.
         server_major: major version of the server.
         folders: to look in instead.
+        exactly: only that version will do, as for `postgres` itself on the files of a server.
 
     Raises:
-        Refused: `pg-tools-missing`, `pg-tools-older`.
+        Refused: `pg-tools-missing`, `pg-tools-older`, `pg-tools-newer`.
     """
     found: dict[int, Path] = {}
     for place in _places(name) if folders is None else [folder / name for folder in folders]:
@@ -35,6 +38,9 @@ def find_program(name: str, server_major: int, folders: Sequence[Path] | None = 
         if major:
             found.setdefault(major, place)
     fitting = [major for major in found if major >= server_major]
+    if exactly and fitting and server_major not in fitting:
+        why = f"{name} is of version {min(fitting)}, and must be of version {server_major} as the server"
+        raise Refused("pg-tools-newer", f"{why}; install PostgreSQL {server_major}")
     if fitting:
         return found[min(fitting)]
     fix = f"install PostgreSQL's client programs of version {server_major}"

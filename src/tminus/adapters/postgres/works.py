@@ -11,14 +11,19 @@ from typing import Any, cast
 
 from tminus.adapters.postgres.arguments import bad_arguments, database_url, object_of, problems
 from tminus.adapters.postgres.backup import PostgresBackup
+from tminus.adapters.postgres.base import BaseBackup
 from tminus.adapters.postgres.inspection import PostgresInspection
 from tminus.adapters.postgres.migration import PostgresMigration
+from tminus.adapters.postgres.proof import prove_base
 from tminus.adapters.postgres.stored import keep_test
 from tminus.domain.canonical import Json
 from tminus.domain.codec import from_json, to_json
 from tminus.domain.plan.database import Integrity
 from tminus.domain.problem import Problem, ProblemError
 from tminus.ports.database import BackupReading, MigrationSpec
+
+DUMP, BASE = "dump", "base"
+"""Methods of a backup, and how their names end."""
 
 CHECK_LIMIT_MS = 60_000  # an integrity query may read a large table once
 _DIGEST_HEX = 64
@@ -29,7 +34,8 @@ def backup(arguments: Json, directory: Path, stop: threading.Event) -> Json:
 
     Args:
         arguments: `directory` (path, made where needed), optionally `wait_ms` (for another backup to end),
-            `unless_empty` (without a table nothing is taken), `secrets` (with DATABASE_URL).
+            `unless_empty` (without a table nothing is taken), `method` (`dump`, or `base` for a copy of the
+            whole cluster with its log), `secrets` (with DATABASE_URL).
         directory: of the job.
         stop: ends it; nothing half-written is left.
 
@@ -45,7 +51,11 @@ def backup(arguments: Json, directory: Path, stop: threading.Event) -> Json:
         adapter = PostgresBackup(database_url(), directory.resolve(), wait_ms=wait_ms)
         if body.get("unless_empty") and adapter.has_nothing():
             return to_json(BackupReading("", "", 0, time.time_ns() // 1_000_000, 0))
-        reading = adapter.take_backup(Path(body["directory"]), stop)
+        if body.get("method", DUMP) == BASE:
+            base = BaseBackup(database_url(), directory.resolve(), wait_ms=wait_ms)
+            reading = base.take_backup(Path(body["directory"]), stop)
+        else:
+            reading = adapter.take_backup(Path(body["directory"]), stop)
     return to_json(reading)
 
 
@@ -53,7 +63,8 @@ def restore_test(arguments: Json, directory: Path, stop: threading.Event) -> Jso
     """Restores a backup into a scratch database and compares.
 
     Args:
-        arguments: `path` (of the dump), `secrets` (with DATABASE_URL).
+        arguments: `path` (of the dump or base backup), optionally `archive` (directory of the backups, whose
+            log is replayed up to now on a base backup), `secrets` (with DATABASE_URL).
         directory: of the job.
         stop: ends it; the scratch database is removed.
 
@@ -67,7 +78,12 @@ def restore_test(arguments: Json, directory: Path, stop: threading.Event) -> Jso
     body = object_of(arguments)
     with problems("the backup was not proven"):
         path = Path(body["path"]).resolve()
-        reading = PostgresBackup(database_url(), directory.resolve()).test_restore(path, stop)
+        if path.suffix == f".{BASE}":
+            held = body.get("archive")
+            archive = None if held is None else Path(str(held))
+            reading = prove_base(database_url(), path, directory.resolve(), archive, stop)
+        else:
+            reading = PostgresBackup(database_url(), directory.resolve()).test_restore(path, stop)
     differences = list(reading.differences)
     if not reading.tables:
         differences.append("the backup holds no table, so it proves nothing")

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from tminus.domain.plan.secret import SecretRef
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
+_LEAST_BEAT_MS, _MOST_BEAT_MS = 500, 10 * SECOND_MS
+"""A measurement adds two small records to the log: often enough to see a limit broken, and no oftener."""
+
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
@@ -34,6 +37,7 @@ class Backups:
         restore_every_ms: between two scheduled restore tests.
         deadline_ms: of one backup or restore.
         oldest_ms: a launch needs a verified backup not older than this before it migrates.
+        rpo_ms: how much may be lost at most; None where a dump every so often is enough.
     """
 
     every_ms: int = HOUR_MS
@@ -41,6 +45,22 @@ class Backups:
     restore_every_ms: int = 7 * DAY_MS
     deadline_ms: int = 30 * MINUTE_MS
     oldest_ms: int = HOUR_MS
+    rpo_ms: int | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Less may be lost than lies between two backups, so the log between them is archived."""
+        return self.rpo_ms is not None and self.rpo_ms < self.every_ms
+
+    @property
+    def method(self) -> str:
+        """How a backup is taken: `dump` of the database, or `base` for what the log can be replayed on."""
+        return "base" if self.archived else "dump"
+
+    @property
+    def beat_ms(self) -> int:
+        """How often it is measured how much would be lost."""
+        return max(_LEAST_BEAT_MS, min((self.rpo_ms or _MOST_BEAT_MS) // 4, _MOST_BEAT_MS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Work(StrEnum):
 
     BACKUP = "backup"
     RESTORE_TEST = "restore-test"
+    ARCHIVE = "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class StoredBackup:
         tested_ms: when it was last restored and compared; None before.
         passed: whether everything came back as it was; None before a test.
         restored_in_ms: how long the restore and the comparison took; None before a test.
+        whole: a copy of the whole cluster, which the archived log can bring up to a later moment.
+        unbroken: the log that is archived now follows it without a gap.
     """
 
     path: str
@@ -44,6 +47,8 @@ class StoredBackup:
     tested_ms: int | None = None
     passed: bool | None = None
     restored_in_ms: int | None = None
+    whole: bool = False
+    unbroken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

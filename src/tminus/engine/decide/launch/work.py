@@ -172,6 +172,7 @@ def backup_job(state: LaunchState, database: Database) -> StartJob:
         "secrets": _database_secret(database),
         "wait_ms": deadline_ms // 2,
         "unless_empty": state.stable is None,
+        "method": database.backups.method,
     }
     return StartJob(BACKUP, "backup", arguments, deadline_ms)
 

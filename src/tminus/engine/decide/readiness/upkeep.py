@@ -47,13 +47,18 @@ class ForgetWork:
 
 
 @dataclass(frozen=True, slots=True)
+class TrimLog:
+    """Remove the archived log that no backup needs any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveBackup:
     """Remove a backup; the note is written after it has gone."""
 
     removed: Removed
 
 
-Action = StartWork | StopWork | ForgetWork | RemoveBackup
+Action = StartWork | StopWork | ForgetWork | RemoveBackup | TrimLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +108,22 @@ class Due:
 def decide_upkeep(schedule: Backups, state: UpkeepState, sight: UpkeepSight) -> UpkeepStep:
     """The next step: settle what has ended, give way to a launch, remove what is too old, begin what is due.
 
-    One job of a service runs at a time, so that a backup is never restored while the next one is taken.
+    One job of a service runs at a time, so that a backup is never restored while the next one is taken. The
+    archive of the log alone runs beside it, and while a launch has the database.
     """
-    if state.running:
-        return _settled(state, sight)
+    settled = _settled(schedule, state, sight)
+    if settled.notes or settled.actions:
+        return settled
+    archive = _archive_due(schedule, state, sight)
+    if archive is not None:
+        return _begun(state, sight, Work.ARCHIVE, archive)
+    if any(begun.work is not Work.ARCHIVE for begun in state.running):
+        return UpkeepStep()
     old = tuple(map(RemoveBackup, expired(schedule, sight)))
     if old:
-        return UpkeepStep((), old)  # before the next one is taken, which may need the room
-    for work in Work:
+        # Before the next one is taken, which may need the room.
+        return UpkeepStep((), (*old, *([TrimLog()] if schedule.archived else [])))
+    for work in (Work.BACKUP, Work.RESTORE_TEST):
         due = next_due(schedule, state, sight, work)
         if due is None or sight.now_ms < due.at_ms:
             continue
@@ -118,11 +131,27 @@ def decide_upkeep(schedule: Backups, state: UpkeepState, sight: UpkeepSight) -> 
             if _is_news(state.of(work), due.at_ms):
                 return UpkeepStep((Deferred(work, due.at_ms, sight.occupied),))
             continue
-        key = f"upkeep/{sight.name}/{work}-{sight.now_ms}"
-        begun = Begun(work, key, due.at_ms, due.skipped(sight.now_ms), due.path)
-        earlier = state.of(work).keys[:-1]
-        return UpkeepStep((begun,), (*map(ForgetWork, earlier), StartWork(begun)))
+        return _begun(state, sight, work, due)
     return UpkeepStep()
+
+
+def _begun(state: UpkeepState, sight: UpkeepSight, work: Work, due: Due) -> UpkeepStep:
+    key = f"upkeep/{sight.name}/{work}-{sight.now_ms}"
+    begun = Begun(work, key, due.at_ms, due.skipped(sight.now_ms), due.path)
+    return UpkeepStep((begun,), (*map(ForgetWork, state.of(work).keys[:-1]), StartWork(begun)))
+
+
+def _archive_due(schedule: Backups, state: UpkeepState, sight: UpkeepSight) -> Due | None:
+    """When the archive of the log, which does not run, begins; None where it runs or is not due."""
+    history = state.of(Work.ARCHIVE)
+    if not schedule.archived or history.running is not None:
+        return None
+    again_ms = history.last_ms + _pause_ms(history, HOUR_MS) if history.failures else sight.since_ms
+    return Due(again_ms) if again_ms <= sight.now_ms else None
+
+
+def _pause_ms(history: WorkState, every_ms: int) -> int:
+    return min(BACKOFF_MS[min(history.failures, len(BACKOFF_MS)) - 1], every_ms)
 
 
 def next_due(schedule: Backups, state: UpkeepState, sight: UpkeepSight, work: Work) -> Due | None:
@@ -131,21 +160,20 @@ def next_due(schedule: Backups, state: UpkeepState, sight: UpkeepSight, work: Wo
     history = state.of(work)
     if due is None or not history.failures:
         return due
-    pause_ms = min(BACKOFF_MS[min(history.failures, len(BACKOFF_MS)) - 1], due.every_ms or HOUR_MS)
-    again_ms = history.last_ms + pause_ms
+    again_ms = history.last_ms + _pause_ms(history, due.every_ms or HOUR_MS)
     return Due(again_ms, due.path) if again_ms > due.at_ms else due
 
 
 def _backup_due(schedule: Backups, sight: UpkeepSight) -> Due:
     # A backup that came from the future says nothing: the clock was wrong then, or is now.
-    found = [each for each in usable(sight.backups) if each.taken_ms <= sight.now_ms]
+    found = [each for each in standing(schedule, sight.backups) if each.taken_ms <= sight.now_ms]
     if not found:
         return Due(sight.since_ms)
     return Due(found[-1].taken_ms + schedule.every_ms, every_ms=schedule.every_ms)
 
 
 def _test_due(schedule: Backups, state: UpkeepState, sight: UpkeepSight) -> Due | None:
-    found = usable(sight.backups)
+    found = standing(schedule, sight.backups)
     if not found:
         return None
     newest = found[-1]
@@ -163,6 +191,12 @@ def usable(backups: Sequence[StoredBackup]) -> list[StoredBackup]:
     return [each for each in backups if each.passed is not False]
 
 
+def standing(schedule: Backups, backups: Sequence[StoredBackup]) -> list[StoredBackup]:
+    """Those by which the schedule is kept: with an archive, only what can be brought up to later."""
+    found = usable(backups)
+    return [each for each in found if each.whole and each.unbroken] if schedule.archived else found
+
+
 def expired(schedule: Backups, sight: UpkeepSight) -> Iterator[Removed]:
     """Backups older than they are kept; never the newest, the newest that was restored, or one in use."""
     found = usable(sight.backups)
@@ -174,13 +208,20 @@ def expired(schedule: Backups, sight: UpkeepSight) -> Iterator[Removed]:
             yield Removed(each.path, each.taken_ms, why)
 
 
-def _settled(state: UpkeepState, sight: UpkeepSight) -> UpkeepStep:
+def wind_down(state: UpkeepState, sight: UpkeepSight) -> UpkeepStep:
+    """The next step where no plan asks for anything any more: what runs is stopped."""
+    return _settled(Backups(), state, sight)
+
+
+def _settled(schedule: Backups, state: UpkeepState, sight: UpkeepSight) -> UpkeepStep:
     notes: list[Note] = []
     actions: list[Action] = []
     for begun in state.running:
         reading = sight.jobs.get(begun.key)
         if reading is None or reading.phase is not JobPhase.RUNNING:
             notes.append(_ended(begun, reading))
+        elif begun.work is Work.ARCHIVE:
+            actions += [] if schedule.archived else [StopWork(begun.key)]
         elif sight.occupied:
             if _is_news(state.of(begun.work), begun.due_ms):
                 notes.append(Deferred(begun.work, begun.due_ms, f"it was stopped: {sight.occupied}"))
@@ -200,6 +241,8 @@ def _ended(begun: Begun, reading: JobReading | None) -> Ended:
     result = reading.result if isinstance(reading.result, dict) else {}
     if reading.phase is not JobPhase.DONE:
         return failed(begun, reading.code, reading.why)
+    if begun.work is Work.ARCHIVE:
+        return failed(begun, "job-stopped", "it was told to stop")
     if begun.work is Work.BACKUP:
         return _backup_ended(begun, result)
     return _test_ended(begun, result)
