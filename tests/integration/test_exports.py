@@ -20,6 +20,7 @@ from tminus.domain.plan.alert import Severity
 from tminus.domain.plan.plan import Plan
 from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
+from tminus.domain.watch.measurement import Measurement
 from tminus.plan.load import load_plan
 
 pytestmark = [pytest.mark.integration, pytest.mark.req("R10", "R23")]
@@ -218,7 +219,17 @@ def page() -> str:
     counts = Counts(100, 2, 98, tuple(50 + index for index in range(len(BUCKETS_MS))))
     classes = tuple(ClassCounts(slot, 5, name, counts) for slot in (STABLE, CANDIDATE) for name in "ab")
     full = ServiceView(
-        "shop", "production", "shop-1", state, Sample(NOW_MS, classes), {"q": Answer(1, 2, 3)}, NOW_MS
+        service="shop",
+        environment="production",
+        launch="shop-1",
+        state=state,
+        sample=Sample(NOW_MS, classes),
+        answers={"q": Answer(1, 2, 3)},
+        measured={
+            "cpu": (Measurement(1, value_micro=82_500_000),),
+            "paid": (Measurement(1, bad=1, total=9),),
+        },
+        look_due_ms=NOW_MS,
     )
     return exposition([full, ServiceView("idle", "staging")], NOW_MS)
 
@@ -234,6 +245,8 @@ def test_the_page_says_what_is_down_and_what_fires() -> None:
         'tminus_alert_firing{service="shop",environment="production",rule="a \\"rule\\"\\\\",'
         'subject="green",cause="limit",severity="high",role="team",silenced="false"} 1'
     ) in lines
+    assert 'tminus_metric_value{service="shop",environment="production",metric="cpu",arm=""} 82.5' in lines
+    assert 'tminus_metric_cases{service="shop",environment="production",metric="paid",arm=""} 9' in lines
     assert (
         'tminus_request_duration_seconds_bucket{service="shop",environment="production",'
         'slot="blue",class="a",generation="5",le="+Inf"} 98'

@@ -1,10 +1,11 @@
-"""Six bugs are planted, one at a time, and the simulated world finds each of them."""
+"""Eight bugs are planted, one at a time, and the simulated world finds each of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tminus.domain.launch import event as ev
+from tminus.domain.launch.alarm import AlarmEvent, Alarms
 from tminus.domain.launch.command import ExpelSlot, StopSlot
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route
@@ -12,8 +13,9 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.limit import Limit
 from tminus.domain.readiness.verdict import Outcome, Verdict
+from tminus.domain.watch.alerting import Course, Finding, alarms_of
 from tminus.domain.watch.measured import Watched
-from tminus.engine.decide import watch
+from tminus.engine.decide import alarm, watch
 from tminus.engine.decide.launch import ending, progress
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.protection import trial_route
@@ -124,6 +126,28 @@ def test_a_metric_that_nobody_heeds_is_caught(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(watch, "judge_measured", calm)
     _, violation = first_violation()
     assert "metric" in violation
+
+
+def test_an_alert_that_is_told_again_and_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(found: Finding, course: Course, alarms: Alarms) -> Iterator[AlarmEvent]:
+        del alarms
+        return alarms_of(found, course, Alarms())
+
+    monkeypatch.setattr(alarm, "alarms_of", forgetful)
+    _, violation = first_violation()
+    assert "fires twice" in violation
+
+
+def test_a_missed_look_that_is_told_before_it_is_due_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    due_ms = alarm.look_due_ms
+
+    def early(state: LaunchState) -> int | None:
+        found = due_ms(state)
+        return None if found is None else found - 500
+
+    monkeypatch.setattr(alarm, "look_due_ms", early)
+    _, violation = first_violation()
+    assert "looks were due" in violation
 
 
 def test_without_a_planted_bug_nothing_is_violated() -> None:

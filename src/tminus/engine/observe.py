@@ -53,6 +53,7 @@ class Observer:
         router = self._router()
         self._sample(state, now_ms)
         jobs = self._jobs(state)
+        measurements = _measurements(state, jobs or {})
         return Observation(
             now_ms=now_ms,
             router=router,
@@ -62,9 +63,9 @@ class Observer:
             orders=tuple(orders),
             hosting=self._hosting_digest(state.plan) if state.phase is Phase.STAGING else None,
             replayed=self._count_replayed(state),
-            history=self._chronicle.points(state, now_ms, self._samples),
+            history=self._chronicle.points(state, now_ms, self._samples, measurements),
             journal_open=journal_open,
-            measurements=_measurements(state, jobs or {}),
+            measurements=measurements,
         )
 
     def _router(self) -> RouterReading | FaultReading:

@@ -8,7 +8,8 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.watch.alerting import Sight
 from tminus.domain.watch.anomaly import IN_A_ROW, LEARNT_POINTS, STALE_POINTS, unusual
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Counts, Sample
-from tminus.domain.watch.history import EDGE_SLACK_MS, POINT_MS, Figure, Point, point_of
+from tminus.domain.watch.history import EDGE_SLACK_MS, POINT_MS, Figure, Gauge, Point, gauges_in, point_of
+from tminus.domain.watch.measurement import Arm, MeasuredState, Measurement
 
 pytestmark = pytest.mark.req("R10", "R21")
 
@@ -129,6 +130,21 @@ def test_the_loss_meters_requests_are_no_users() -> None:
     point = point_of(samples, END_MS, 1, 10_000)
     assert point is not None
     assert point.figure(GREEN) == Figure(GREEN, "all", 0, 0, None)
+
+
+def test_a_minute_holds_the_last_value_of_each_metric_in_it() -> None:
+    late, early = END_MS - 1_000, END_MS - POINT_MS
+    found = gauges_in(
+        {
+            "cpu": [Measurement(late - 1_000, value_micro=1), Measurement(late, value_micro=2)],
+            "old": [Measurement(early, value_micro=3)],
+            "gone": [Measurement(late, state=MeasuredState.UNREACHABLE)],
+            "stable": [Measurement(late, Arm.STABLE, value_micro=4)],
+            "paid": [Measurement(late, bad=1, total=2)],
+        },
+        END_MS,
+    )
+    assert found == (Gauge("cpu", 2),)
 
 
 @pytest.mark.parametrize("missing", ["start", "end", "both"])

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.metric import MICRO
 from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.report.alerts import alert_rows
 from tminus.domain.watch import series
 from tminus.domain.watch.answers import Answer
 from tminus.domain.watch.counts import BUCKETS_MS, ClassCounts, Sample
+from tminus.domain.watch.measurement import Measurement, Measurements
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,6 +30,7 @@ class ServiceView:
         state: of that launch, None without one.
         sample: the router's counters, None where it does not answer.
         answers: the newest answer to each question; only fresh ones.
+        measured: the newest measurement of each metric and version; only fresh ones that count.
         look_due_ms: when somebody has to have looked, None where nobody has to.
     """
 
@@ -37,6 +40,7 @@ class ServiceView:
     state: LaunchState | None = None
     sample: Sample | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    measured: Measurements = field(default_factory=dict)
     look_due_ms: int | None = None
 
 
@@ -54,6 +58,9 @@ def exposition(views: Iterable[ServiceView], now_ms: int) -> str:
             labels = {**own, "question": name}
             families.add(series.QUESTION_BAD, "gauge", "Bad cases of a question.", labels, answer.bad)
             families.add(series.QUESTION_CASES, "gauge", "All cases of a question.", labels, answer.total)
+        for name, found in view.measured.items():
+            for each in found:
+                _measure(families, {**own, "metric": name, "arm": each.arm.value}, each)
         if view.state is not None:
             _launch(families, own, view, view.state, now_ms)
     return families.text()
@@ -76,6 +83,15 @@ def _count(families: "_Families", own: Labels, entry: ClassCounts) -> None:
             series.DURATION, "histogram", "Time of answers.", "_bucket", {**labels, "le": edge}, within
         )
     families.sample(series.DURATION, "histogram", "Time of answers.", "_count", labels, counts.answers)
+
+
+def _measure(families: "_Families", labels: Labels, found: Measurement) -> None:
+    if found.value_micro is not None:
+        value = found.value_micro / MICRO
+        families.add(series.METRIC_VALUE, "gauge", "A metric of the plan, in its unit.", labels, value)
+    if found.bad is not None and found.total is not None:
+        families.add(series.METRIC_BAD, "gauge", "Bad cases of a metric.", labels, found.bad)
+        families.add(series.METRIC_CASES, "gauge", "All cases of a metric.", labels, found.total)
 
 
 def _launch(families: "_Families", own: Labels, view: ServiceView, state: LaunchState, now_ms: int) -> None:

@@ -7,6 +7,7 @@ from tminus.domain.launch.alarm import Alarm, Cause
 from tminus.domain.launch.phase import TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.alert import AlertRule, Severity, implied_alerts
+from tminus.domain.plan.limit import Limit, Metric
 
 FIRING, SILENCED, UNKNOWN, QUIET, UNWATCHED = "firing", "silenced", "unknown", "not firing", "not watched"
 
@@ -59,6 +60,9 @@ def _rules(state: LaunchState) -> Iterator[AlertRule]:
     yield from state.plan.alerts
     if state.phase is Phase.WATCHING:
         yield from implied_alerts(state.plan.triggers, state.plan.alerts)
+    manager = state.plan.alertmanager
+    for rule in () if manager is None else manager.rules:
+        yield AlertRule(Limit(rule.alert, Metric.ERROR_RATE, 0), rule.severity, rule.role)
 
 
 def _firing(state: LaunchState, alarm: Alarm, now_ms: int) -> AlertRow:

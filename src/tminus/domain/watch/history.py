@@ -7,6 +7,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import ALL_CLASSES
 from tminus.domain.plan.times import MINUTE_MS, SECOND_MS
 from tminus.domain.watch.counts import Counts, Sample
+from tminus.domain.watch.measurement import Arm, Measurements
 
 POINT_MS = MINUTE_MS
 """Seconds are in the ring of samples for an hour; what is older is worth a minute."""
@@ -37,6 +38,14 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauge:
+    """The last value of a metric of the plan in one minute, in millionths of its unit."""
+
+    metric: str
+    value_micro: int
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One minute.
 
@@ -46,6 +55,7 @@ class Point:
         share_bp: of the candidate at its end.
         generation: of the counters.
         figures: all classes together first, then each class, per slot.
+        gauges: metrics of the plan that had a value in it, by name.
     """
 
     at_ms: int
@@ -53,6 +63,7 @@ class Point:
     share_bp: int
     generation: int
     figures: tuple[Figure, ...]
+    gauges: tuple[Gauge, ...] = ()
 
     def figure(self, slot: Slot, route_class: str = ALL_CLASSES) -> Figure | None:
         """Of one slot and class."""
@@ -72,6 +83,20 @@ def point_of(samples: Sequence[Sample], end_ms: int, generation: int, share_bp: 
         for name in (ALL_CLASSES, *sorted(names))
     ]
     return Point(end_ms, last.at_ms - first.at_ms, share_bp, generation, tuple(figures))
+
+
+def gauges_in(measurements: Measurements, end_ms: int) -> tuple[Gauge, ...]:
+    """The last value of each metric in the minute that ends at `end_ms`, stable's apart."""
+    found = []
+    for name, taken in sorted(measurements.items()):
+        values = [
+            each.value_micro
+            for each in taken
+            if each.counts and each.arm is not Arm.STABLE and end_ms - POINT_MS < each.at_ms <= end_ms
+        ]
+        if values and values[-1] is not None:
+            found.append(Gauge(name, values[-1]))
+    return tuple(found)
 
 
 def _nearest(samples: Sequence[Sample], at_ms: int) -> Sample | None:
