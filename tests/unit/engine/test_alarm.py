@@ -173,6 +173,12 @@ def test_a_silence_ends_by_itself() -> None:
     assert [e for e in early.events if isinstance(e, al.SilenceEnded)] == []
 
 
+@pytest.mark.parametrize("phase", sorted(TERMINAL))
+def test_nothing_is_told_after_the_end(phase: Phase) -> None:
+    over = replace(SILENCED, phase=phase, outcome="promoted")
+    assert tick(over, BAD).events == ()
+
+
 def test_a_silenced_rule_is_judged_as_before() -> None:
     assert alarms(tick(SILENCED, BAD)) == ["alert-fired errors limit"]
 

@@ -14,7 +14,7 @@ from tminus.domain.launch.alarm import (
     SilenceEnded,
     StageEntered,
 )
-from tminus.domain.launch.phase import TRIAL, Phase
+from tminus.domain.launch.phase import TERMINAL, TRIAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.alert import MISSED_LOOK, ON_CALL, AlertRule, Severity, implied_alerts
@@ -51,6 +51,8 @@ def watch_over(step: Step, seen: Turn, evidence: Evidence, courses: Mapping[str,
     """
     if not seen.observation.journal_open:
         return replace(step, courses=courses)  # it fires as soon as somebody could read of it
+    if seen.state.phase in TERMINAL:
+        return replace(step, courses={})  # the end of a launch is its last event
     _end_silences(seen)
     after: dict[str, Course] = {}
     if is_watched(seen.state):
