@@ -205,6 +205,7 @@ class Home:
             shelf=store.shelf,
             ring=store.ring,
             history=store.history,
+            evidence=store.evidence,
             runtime=self.runtime(row.service, row.environment, revives=revives),
             router=self.router(row.service, row.environment, revives=revives),
             jobs=self.jobs,

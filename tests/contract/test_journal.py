@@ -19,6 +19,7 @@ def over_store(store: Store) -> JournalPorts:
         store.shelf,
         store.ring,
         store.history,
+        store.evidence,
     )
 
 
@@ -34,4 +35,4 @@ class TestMemoryJournal(JournalContract, JournalCompanionsContract):
     @pytest.fixture
     def ports(self) -> JournalPorts:
         memory = MemoryJournal(ring_slots=RING_SLOTS, history_points=RING_SLOTS)
-        return JournalPorts(memory, memory, memory, memory, memory, memory, memory, memory)
+        return JournalPorts(memory, memory, memory, memory, memory, memory, memory, memory, memory)

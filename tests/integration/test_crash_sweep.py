@@ -12,6 +12,7 @@ CHOSEN = (
     "good amid:commit_route",
     "good after:command-intended=write-route",
     "bad before:protected",
+    "weighed after:evidence-weighed",
 )
 
 

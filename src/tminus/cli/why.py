@@ -23,6 +23,7 @@ from tminus.engine.decide.tick import decide_tick
 from tminus.engine.drive import fold_launch
 from tminus.engine.observe import Observer
 from tminus.engine.ports import Ports, SlotRuntime
+from tminus.engine.weigh import Weigher
 from tminus.ports.fault import Unavailable
 from tminus.ports.journal import History, Lease, Order, SampleRing
 
@@ -104,7 +105,8 @@ def explain(ports: Ports, launch: str, lease: Lease | None) -> Why:
     observer = Observer(looking, launch)
     # Orders are left to the driver, so that the answer is about the launch as it stands.
     observation = observer.observe(state, now_ms, (), journal_open=True)
-    step = decide_tick(state, observation, observer.samples)
+    weighing = Weigher(looking, launch).read(state, observer.samples, now_ms)
+    step = decide_tick(state, observation, observer.samples, weighing=weighing)
     entered = [event for event in step.events if isinstance(event, PhaseEntered)]
     records = ports.journal.read(launch)
     entries = ((decode(record.kind, record.version, record.body), record.at_ms) for record in records)

@@ -15,6 +15,7 @@ from tminus.engine.decide.tick import decide_judged, with_judgement
 from tminus.engine.observe import Observer
 from tminus.engine.perform import Performer
 from tminus.engine.ports import Ports
+from tminus.engine.weigh import Weigher
 from tminus.ports.fault import PortFault, Refused, Unknown
 from tminus.ports.journal import Draft, Journal, Lease, Order, Shelf, Snapshot
 
@@ -57,6 +58,7 @@ class Driver:
         self._owner = owner
         self._observer = Observer(ports, launch)
         self._performer = Performer(ports, launch)
+        self._weigher = Weigher(ports, launch)
         self._lease: Lease | None = None
         self._renewed_ms = 0
         self._state: LaunchState | None = None
@@ -124,7 +126,8 @@ class Driver:
         orders = self._orders()
         journal_open = self._flush()
         seen = self._observer.observe(self.state, now_ms, orders, journal_open=journal_open)
-        observation = with_judgement(self.state, seen, self._observer.samples)
+        weighing = self._weigher.weigh(self.state, self._observer.samples, now_ms)
+        observation = with_judgement(self.state, seen, self._observer.samples, weighing)
         step = decide_judged(self.state, observation, self._observer.samples, self._courses)
         self._courses = step.courses
         events = [*step.events, *self._protect(step)]

@@ -11,6 +11,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import SECOND_MS
+from tminus.domain.watch.baseline import BASELINE_MS
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.measurement import Measurement, Measurements, read_measurements
 from tminus.engine.chronicle import Chronicle
@@ -101,12 +102,10 @@ class Observer:
         return hosting_for(plan, addresses).digest
 
     def _sample(self, state: LaunchState, now_ms: int) -> None:
-        if state.phase not in TRIAL and state.phase is not Phase.WATCHING:
+        if not _is_sampled(state, now_ms):
             return
         if self._sampled_ms is None:
-            # A little more than the window, so that one of them lies before its start.
-            since_ms = now_ms - state.plan.longest_look_back_ms - 2 * SAMPLE_EVERY_MS
-            self._samples.extend(self._ports.ring.samples(self._launch, since_ms))
+            self._samples.extend(self._ports.ring.samples(self._launch, now_ms - _look_back_ms(state)))
         elif now_ms - self._sampled_ms < SAMPLE_EVERY_MS:
             return
         self._sampled_ms = now_ms
@@ -144,6 +143,23 @@ def _measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measure
         found = Measurement(note.at_ms, value_micro=note.value_micro)
         entered.setdefault(note.metric, []).append(found)
     return {**asked, **entered}
+
+
+def _is_sampled(state: LaunchState, now_ms: int) -> bool:
+    """While the candidate has traffic, and before it for as long as stable's baseline reaches."""
+    if state.phase in TRIAL or state.phase is Phase.WATCHING:
+        return True
+    if state.phase not in BEFORE_TRAFFIC or state.stable is None or not state.plan.weighs:
+        return False
+    return state.t0_ms is None or now_ms >= state.t0_ms - BASELINE_MS
+
+
+def _look_back_ms(state: LaunchState) -> int:
+    """How far back judgements look, and a little more, so that a sample lies before the window's start."""
+    window_ms = state.plan.longest_look_back_ms
+    if state.phase in BEFORE_TRAFFIC:
+        window_ms = max(window_ms, BASELINE_MS)
+    return window_ms + 2 * SAMPLE_EVERY_MS
 
 
 def job_name(launch: str, key: str) -> str:

@@ -7,7 +7,16 @@ from typing import Protocol
 from tminus.domain.canonical import Json
 from tminus.ports.clock import Clock
 from tminus.ports.jobs import Jobs
-from tminus.ports.journal import Claims, History, Inbox, Journal, LaunchBook, SampleRing, Shelf
+from tminus.ports.journal import (
+    Claims,
+    EvidenceShelf,
+    History,
+    Inbox,
+    Journal,
+    LaunchBook,
+    SampleRing,
+    Shelf,
+)
 from tminus.ports.router import Router
 from tminus.ports.runtime import Addressing, Adoption, Runtime
 from tminus.ports.secrets import Secrets
@@ -34,6 +43,7 @@ class Ports:
     shelf: Shelf
     ring: SampleRing
     history: History
+    evidence: EvidenceShelf
     runtime: SlotRuntime
     router: Router
     jobs: Jobs

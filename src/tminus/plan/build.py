@@ -29,12 +29,14 @@ from tminus.domain.plan.plan import (
 from tminus.domain.plan.plan import Source as PlanSource
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.times import format_duration
+from tminus.domain.watch.terms import can_be_weighed
 from tminus.plan.alert_build import alert_rule, alertmanager_of, alerts_left_open, stages_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.image_section import container_of, image_of
+from tminus.plan.judge_section import judging_of
 from tminus.plan.kinds import PPM_PER_PERCENT
-from tminus.plan.limit_section import LimitSection
+from tminus.plan.limit_section import LimitSection, TriggerSection
 from tminus.plan.metric_build import definition_of, measured_limit, metrics_of
 from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection
 from tminus.plan.parse import show_percent
@@ -74,6 +76,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         watch=Stay(file.watch.length, _watch_reading_ms(file)),
         stages=stages_of(file, chosen),
         triggers=triggers,
+        judging=judging_of(file.judge),
         targets=targets,
         alerts=alerts,
         metrics=metrics_of(file, limits),
@@ -103,6 +106,11 @@ def _without_idle(file: LaunchFile, chosen: Iterable[Choice]) -> Iterator[Choice
         for path, sections in limits
         for index, section in enumerate(sections)
         for key in _idle(file, section)
+    }
+    idle |= {
+        f"triggers[{index}].min_requests"
+        for index, section in enumerate(file.triggers or [])
+        if section.question is None and section.metric is None and section.over is None
     }
     return (choice for choice in chosen if choice.path not in idle)
 
@@ -320,14 +328,20 @@ def _targets(file: LaunchFile, chosen: list[Choice]) -> tuple[Limit, ...]:
 
 def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[Trigger, ...]:
     if file.triggers is not None:
-        return tuple(Trigger(_limit(file, each, each.over), each.then) for each in file.triggers)
+        return tuple(_trigger(file, each) for each in file.triggers)
     triggers = handbook_triggers()
     if PAYMENT in {each.name for each in table.classes}:
         failures = Limit("payment failures", Metric.ERROR_RATE, PAYMENT_FAILURES_PPM, PAYMENT)
-        triggers = (*triggers, Trigger(failures))
+        triggers = (*triggers, Trigger(failures, weighed=True))
     shown = "; ".join(f"{_limit_text(each.limit)}, else {each.consequence}" for each in triggers)
     chosen.append(Choice("triggers", shown, HANDBOOK))
     return triggers
+
+
+def _trigger(file: LaunchFile, section: TriggerSection) -> Trigger:
+    """Judged by evidence without a window of its own, where there is a formula for its limit."""
+    limit = _limit(file, section, default_of(Limit, "window_ms") if section.over is None else section.over)
+    return Trigger(limit, section.then, weighed=section.over is None and can_be_weighed(limit))
 
 
 def _alerts(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[AlertRule, ...]:

@@ -171,11 +171,29 @@ class AlertSection(LimitSection):
 
 
 class TriggerSection(LimitSection):
-    """A limit that acts at once when it is broken."""
+    """A limit that acts at once when it is broken.
 
-    over: Duration = usual(
-        default_of(Limit, "window_ms"), TMINUS, "window that is looked at; not for a question or gauge"
+    Without `over` it is judged by evidence, continuously and with a bound on false alarms; see `judge`. With
+    `over` it is a fixed rule over that window, and has no such bound.
+    """
+
+    over: OptionalDuration = given(
+        "window that is looked at, for a fixed rule; not for a question or gauge",
+        default=None,
+        examples=["10s"],
     )
     then: Annotated[Consequence, one_of(Consequence)] = usual(
         default_of(Trigger, "consequence"), HANDBOOK, "what follows: rollback, hold or alert"
     )
+
+    @model_validator(mode="after")
+    def _fewest_in_a_window(self) -> Self:
+        if (
+            self.over is None
+            and self.question is None
+            and self.metric is None
+            and "min_requests" in self.model_fields_set
+        ):
+            what = " has `min_requests` and no `over`, but evidence decides by itself when it is enough"
+            raise complaint("plan-bad-limit", what, "remove `min_requests`, or add `over: 10s`")
+        return self

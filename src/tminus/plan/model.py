@@ -25,6 +25,7 @@ from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.external_section import AlertmanagerSection
 from tminus.plan.image_section import ImageSection
+from tminus.plan.judge_section import JudgeSection
 from tminus.plan.kinds import (
     T0,
     Address,
@@ -362,6 +363,7 @@ class LaunchFile(Section):
     alertmanager: AlertmanagerSection | None = usual(
         None, TMINUS, "alerts of somebody else's monitoring", shown="none"
     )
+    judge: JudgeSection = given("how limits without a window are judged", default_factory=JudgeSection)
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(
         default_of(Plan, "on_inconclusive"),
         TMINUS,

@@ -111,6 +111,15 @@ class Snapshot:
     state: Json
 
 
+@dataclass(frozen=True, slots=True)
+class KeptEvidence:
+    """What a judge held after the sample of `sampled_ms`, as text; whoever wrote it reads it."""
+
+    launch: str
+    sampled_ms: int
+    text: str
+
+
 class Journal(Protocol):
     """Append-only, hash-chained events per launch."""
 
@@ -227,6 +236,18 @@ class Shelf(Protocol):
 
     def snapshot(self, launch: str) -> Snapshot | None:
         """The newest snapshot, if any."""
+        ...
+
+
+class EvidenceShelf(Protocol):
+    """Evidence as it was last put aside: what a later driver goes on from, with the ring's samples since."""
+
+    def keep_evidence(self, kept: KeptEvidence) -> None:
+        """Keeps the newest evidence of a launch; one of an older sample than the kept one is passed over."""
+        ...
+
+    def evidence(self, launch: str) -> KeptEvidence | None:
+        """The newest evidence, if any."""
         ...
 
 

@@ -11,7 +11,7 @@ from tminus.domain.launch.chain import GENESIS, Link, event_hash
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.history import MOST_POINTS, POINT_MS, Point
 from tminus.ports.fault import Refused
-from tminus.ports.journal import Draft, Head, LaunchRow, Lease, Order, Record, Snapshot
+from tminus.ports.journal import Draft, Head, KeptEvidence, LaunchRow, Lease, Order, Record, Snapshot
 
 RING_SLOTS = 3_600  # an hour at one sample per second, as in the database
 
@@ -28,6 +28,7 @@ class _Launch:
     settled: set[str] = field(default_factory=set)
     snapshot: Snapshot | None = None
     points: dict[int, Point] = field(default_factory=dict)
+    evidence: KeptEvidence | None = None
     clock_ran_back: bool = False
 
     def head(self) -> Head:
@@ -52,7 +53,7 @@ class _Launch:
 
 
 class MemoryJournal:
-    """Implements Journal, RawRecords, LaunchBook, Claims, Inbox, Shelf, SampleRing and History at once.
+    """Implements every port of the journal at once, what stands beside it included.
 
     Safe to share between threads. Bodies and states are kept as given, not copied: a caller that changes
     one afterwards breaks the chain, as `records` then shows.
@@ -219,6 +220,18 @@ class MemoryJournal:
             if kept.samples and sample.at_ms < kept.samples[-1].at_ms:
                 kept.clock_ran_back = True
             kept.samples.append(sample)
+
+    def keep_evidence(self, kept: KeptEvidence) -> None:
+        """See `EvidenceShelf`."""
+        with self._lock:
+            row = self._known(kept.launch)
+            if row.evidence is None or row.evidence.sampled_ms <= kept.sampled_ms:
+                row.evidence = kept
+
+    def evidence(self, launch: str) -> KeptEvidence | None:
+        """See `EvidenceShelf`."""
+        kept = self._launches.get(launch)
+        return kept.evidence if kept else None
 
     def samples(self, launch: str, since_ms: int) -> Sequence[Sample]:
         """See `SampleRing`."""

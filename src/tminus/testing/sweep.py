@@ -51,6 +51,9 @@ LOOKED_AT = {
     "bake": {"for": "3s", "reading": "1s"},
     "watch": {"for": "12s", "stages": [{"look": "1s", "role": "team"}]},
 }
+WEIGHED = {"triggers": [{"error_rate": "5 %"}], "bake": {"for": "2s", "reading": "500ms"}}
+"""A limit that a hundred clean requests prove to be kept."""
+
 METERED = {"meter": {"get": "/healthz", "post": "/payments", "rate": "30/s"}}
 
 Deed = Callable[[Stand, str], None]
@@ -184,6 +187,7 @@ BAD = Story("bad", {"bake": {"for": "4s", "reading": "1s"}}, during=_ail("errors
 LIMP = Story("limping", {"bake": {"for": "6s", "reading": "1s"}}, during=_ail("errors=4"), fails=True)
 LOOKED = Story("looked at", LOOKED_AT, during=_answer_alarms)
 TOLD = Story("told", {"alertmanager": {"alerts": {"DiskFull": {}}}}, before=_tell)
+EVIDENCE = Story("weighed", WEIGHED)
 SCRUB = Story("scrubbed", METERED, during=_scrub)
 
 _BOTH = ("before", "after")
@@ -258,6 +262,7 @@ def cases() -> list[Case]:
         *_told(LIMP, "", "trigger-fired", f"phase-entered={Phase.ROLLING_BACK}", amid=""),
         *_told(LOOKED, "", *_ALARMS, amid=""),
         *_told(TOLD, "", "external-alert-changed", "external-source-changed", amid=""),
+        *_told(EVIDENCE, "", "terms-fixed", "evidence-weighed", amid=""),
         *_told(
             SCRUB, "stop-slot", f"phase-entered={Phase.SCRUBBING}", f"phase-entered={Phase.SCRUBBED}", amid=""
         ),

@@ -7,6 +7,7 @@ from tminus.domain.canonical import Json, canonical_bytes
 from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
 from tminus.domain.launch import event as ev
+from tminus.domain.launch import evidence as wd
 from tminus.domain.launch import external as ex
 from tminus.domain.launch.entry import NoteTaken
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
@@ -20,6 +21,7 @@ from tminus.domain.readiness.verdict import Outcome
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 TRIAL = Route(BLUE, GREEN, 1_000, Watch.SHORT, 3, 7)
+WEIGHED = wd.Weighed("errors", "collecting", -1_500, None, "0.042", 3, 100, 1, 900, 250)
 
 EVENTS: tuple[ev.Event, ...] = (
     ev.LaunchPlanned(a_plan(adopt=("h:1",)), "sha256:p", "c0", "ann", GREEN, BLUE, "sha256:o", "1.0.0", 3, 9),
@@ -32,8 +34,8 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.SlotUp(GREEN, 3),
     ev.StepTaken(0, 1_000),
     ev.RouteConfirmed("blue 100 %"),
-    ev.VerdictReached("bake", Outcome.PASS, "fine"),
-    ev.TriggerFired("error rate", Consequence.ROLLBACK, "5 of 10"),
+    ev.VerdictReached("bake", Outcome.PASS, "fine", (WEIGHED,)),
+    ev.TriggerFired("error rate", Consequence.ROLLBACK, "5 of 10", (WEIGHED,)),
     ev.RouterFellBack(Distrust.NONE, "later decision"),
     ev.Protected("route blue 100 %", performed=True, why=""),
     ev.HoldPlaced("ann", "lunch", 5),
@@ -54,6 +56,19 @@ EVENTS: tuple[ev.Event, ...] = (
         DatabaseFigures(120_000, 400, None, 2),
     ),
     NoteTaken("tickets", 3_000_000, "ann", "two from one team"),
+    wd.TermsFixed(
+        "sha256:r",
+        [{"name": "errors", "limit": 10_000}],
+        (wd.Subject("errors", wd.Counted.ERRORS, "payment", "errors", "alert", Consequence.HOLD),),
+        1_000,
+        10_000,
+        10_000,
+        10,
+        60_000,
+        (wd.BaselineTaken("all", 1_800, 180_000, 90, 2_100),),
+        ("errors: at 30 per second, a pass takes 553 clean cases",),
+    ),
+    wd.EvidenceWeighed("sha256:d", 5, (WEIGHED,)),
     ev.InstanceRestarted(GREEN, 1),
     ev.LossMeasured(100, 1, 2, 3, 4, 55, None),
     al.AlertFired(
@@ -102,6 +117,19 @@ def test_an_event_comes_back_as_it_was_journalled(event: ev.Event) -> None:
     assert ev.decode(kind, version, stored(body)) == event
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("verdict-reached", {"gate": "bake", "outcome": "pass", "why": "fine"}),
+        ("trigger-fired", {"trigger": "error rate", "consequence": "alert", "why": "5 of 10"}),
+    ],
+)
+def test_a_verdict_of_a_time_without_evidence_is_understood(kind: str, body: Json) -> None:
+    found = ev.decode(kind, 1, body)
+    assert isinstance(found, ev.VerdictReached | ev.TriggerFired)
+    assert (found.why, found.weighed) in (("fine", ()), ("5 of 10", ()))
+
+
 def test_every_kind_of_event_is_tried_here() -> None:
     assert {event.kind for event in EVENTS} == set(ev.KINDS)
 
@@ -131,7 +159,7 @@ def test_an_older_shape_is_brought_up_to_date_version_by_version(monkeypatch: py
     monkeypatch.setattr(ev, "VERSIONS", {**ev.VERSIONS, "promoted": 3})
     monkeypatch.setattr(
         ev,
-        "_UPCASTERS",
+        "UPCASTERS",
         {
             ("promoted", 1): lambda body: {"place": body["where"]},
             ("promoted", 2): lambda body: {"slot": body["place"]},

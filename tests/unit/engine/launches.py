@@ -20,7 +20,7 @@ from tminus.domain.launch.route import FULL_BP, Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import Attempt, Hold, LaunchState
 from tminus.domain.plan.limit import Consequence
-from tminus.domain.plan.plan import Plan, Run, Source
+from tminus.domain.plan.plan import Plan, Run, Source, handbook_triggers
 from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.engine.decide.launch.decide import decide
 from tminus.engine.decide.step import Observation, Step
@@ -60,6 +60,7 @@ def a_plan(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan, of several
         "version": "2.0.0",
         "source": Source(".", "v2.0.0"),
         "run": Run(("serve",), instances=INSTANCES),
+        "triggers": tuple(replace(trigger, weighed=False) for trigger in handbook_triggers()),
     }
     return Plan(**{**values, **changes})
 

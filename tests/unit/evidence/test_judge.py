@@ -28,7 +28,7 @@ def test_a_healthy_candidate_passes() -> None:
     assert judgement.state is State.PASS
     assert judgement.passed
     assert judgement.why == (
-        "errors on green: 0 of 600 failed (0 %), limit 1 %; evidence none, rolls back at 1·10³ : 1"
+        "errors on green: 0 of 600 failed (0 %), limit 1 %, kept but for a chance of 1 in 100"
     )
 
 

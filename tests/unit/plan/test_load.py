@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.plan.plans import loaded, plan_with
+from tminus.domain.plan.judging import Judging, Mode, OnUnderpowered
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.plan import (
     ArtifactSmoke,
@@ -128,9 +129,47 @@ def test_limits_are_typed_by_their_metric() -> None:
         Trigger(
             Limit("payments fail", Metric.ERROR_RATE, 5_000, "pay", 30 * SECOND_MS, 50), Consequence.HOLD
         ),
-        Trigger(Limit("response time p95", Metric.LATENCY_P95, 1_000)),
+        Trigger(Limit("response time p95", Metric.LATENCY_P95, 1_000), weighed=True),
     )
     assert plan.targets == (Limit("error rate of other", Metric.ERROR_RATE, 100, "other", MINUTE_MS),)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "weighed"),
+    [
+        ("error_rate: 1 %", True),
+        ("error_rate: 1 %, over: 10s", False),
+        ("error_rate: 60 %", False),
+        ("p95: 5s", True),
+        ("p95: 6s", False),
+    ],
+)
+def test_a_trigger_without_a_window_is_weighed_where_there_is_a_formula(trigger: str, weighed: bool) -> None:
+    assert [each.weighed for each in plan_with(f"triggers: [{{{trigger}}}]\n").triggers] == [weighed]
+
+
+def test_the_handbooks_triggers_are_weighed() -> None:
+    assert [(each.limit.name, each.weighed) for each in plan_with("").triggers] == [
+        ("error rate", True),
+        ("response time p95", True),
+        ("security vulnerability", False),
+    ]
+
+
+def test_the_judge_is_as_the_plan_says() -> None:
+    plan = plan_with(
+        "judge:\n"
+        "  mode: strict\n"
+        "  error_budget: 0.05 %\n"
+        "  alert_budget: 2 %\n"
+        "  pass_budget: 5 %\n"
+        "  relative: 2x\n"
+        "  bad_seconds: 3\n"
+        "  burn_in: 5s\n"
+        "  on_underpowered: extend\n"
+    )
+    assert plan.judging == Judging(Mode.STRICT, 500, 20_000, 50_000, 2_000, 3, 5_000, OnUnderpowered.EXTEND)
+    assert plan_with("judge: {relative: off}\n").judging == Judging(relative_milli=None)
 
 
 def test_windows_and_readings_that_were_not_given_fit_into_short_phases() -> None:
@@ -149,7 +188,8 @@ def test_windows_and_readings_that_were_not_given_fit_into_short_phases() -> Non
 @pytest.mark.req("R9")
 def test_a_payment_class_brings_its_own_trigger() -> None:
     plan = plan_with("routes: {payment: {paths: [/payments]}}\n")
-    assert plan.triggers[-1] == Trigger(Limit("payment failures", Metric.ERROR_RATE, 5_000, "payment"))
+    failures = Limit("payment failures", Metric.ERROR_RATE, 5_000, "payment")
+    assert plan.triggers[-1] == Trigger(failures, weighed=True)
 
 
 @pytest.mark.parametrize(

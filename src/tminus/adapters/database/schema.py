@@ -102,6 +102,16 @@ snapshots = Table(
     Column("digest", Text, nullable=False),
 )
 
+evidences = Table(
+    "evidences",
+    METADATA,
+    Column("launch", Text, ForeignKey("launches.launch"), primary_key=True),
+    Column("sampled_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    # As with snapshots: what rotted is told by this, and weighed anew.
+    Column("digest", Text, nullable=False),
+)
+
 rings = Table(
     "rings",
     METADATA,
@@ -142,5 +152,5 @@ history = Table(
     Column("body", Text, nullable=False),
 )
 
-ADDED = (upkeep, history)
+ADDED = (upkeep, history, evidences)
 """Tables that a journal of an earlier release lacks; that release passes over them."""

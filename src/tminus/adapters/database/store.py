@@ -6,6 +6,7 @@ from pathlib import Path
 from tminus.adapters.database.book import SqlLaunchBook
 from tminus.adapters.database.claims import SqlClaims
 from tminus.adapters.database.database import Database
+from tminus.adapters.database.evidence import SqlEvidenceShelf
 from tminus.adapters.database.history import SqlHistory
 from tminus.adapters.database.inbox import SqlInbox
 from tminus.adapters.database.journal import SqlJournal, SqlRawRecords
@@ -30,6 +31,7 @@ class Store:
     ring: SqlSampleRing
     upkeep: SqlUpkeepBook
     history: SqlHistory
+    evidence: SqlEvidenceShelf
 
     def close(self) -> None:
         """Closes the connections."""
@@ -49,6 +51,7 @@ def store_over(database: Database, ring_slots: int = RING_SLOTS, history_points:
         SqlSampleRing(database, ring_slots),
         SqlUpkeepBook(database),
         SqlHistory(database, history_points),
+        SqlEvidenceShelf(database),
     )
 
 

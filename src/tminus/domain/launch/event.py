@@ -4,7 +4,7 @@ A change of an event's shape raises its `version` and adds an upcaster; a kind o
 known stops the launch loudly.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,11 +13,13 @@ from tminus.domain.codec import DecodeError, from_json, to_json
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.command import Command
 from tminus.domain.launch.entry import NoteTaken
+from tminus.domain.launch.evidence import EvidenceWeighed, TermsFixed, Weighed
 from tminus.domain.launch.external import ExternalEvent
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import Distrust, JobPhase
 from tminus.domain.launch.slot import Slot
+from tminus.domain.launch.upcast import RAISED, UPCASTERS
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.plan import Plan, Run
 from tminus.domain.plan.request import Request
@@ -148,22 +150,24 @@ class RouteConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class VerdictReached:
-    """A gate was judged."""
+    """A gate was judged. `weighed` holds the evidence that it was judged by; empty for windows alone."""
 
     kind: ClassVar[str] = "verdict-reached"
     gate: str
     outcome: Outcome
     why: str
+    weighed: tuple[Weighed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerFired:
-    """A limit was broken."""
+    """A limit was broken. `weighed` holds the evidence against it; empty for a limit over a window."""
 
     kind: ClassVar[str] = "trigger-fired"
     trigger: str
     consequence: Consequence
     why: str
+    weighed: tuple[Weighed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +337,8 @@ Event = (
     | CommandFailed
     | JobEnded
     | SlotUp
+    | TermsFixed
+    | EvidenceWeighed
     | StepTaken
     | RouteConfirmed
     | VerdictReached
@@ -358,18 +364,8 @@ Event = (
 
 KINDS: Mapping[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}
 
-VERSIONS: Mapping[str, int] = {**dict.fromkeys(KINDS, 1), ReadingTaken.kind: 2}
+VERSIONS: Mapping[str, int] = {**dict.fromkeys(KINDS, 1), **RAISED}
 """Newest shape of each kind."""
-
-
-def _with_figures(body: Json) -> Json:
-    """A reading as it was before classes and the database were read with it."""
-    assert isinstance(body, dict)
-    return {**body, "classes": [], "database": None}
-
-
-_UPCASTERS: Mapping[tuple[str, int], Callable[[Json], Json]] = {(ReadingTaken.kind, 1): _with_figures}
-"""(kind, version) to the function that brings a body to version + 1."""
 
 
 class UnknownEventError(ValueError):
@@ -393,7 +389,7 @@ def decode(kind: str, version: int, body: Json) -> Event:
     if kind not in KINDS or version > VERSIONS[kind]:
         raise UnknownEventError(f"event {kind!r} version {version} is not known to this release")
     for step in range(version, VERSIONS[kind]):
-        body = _UPCASTERS[kind, step](body)
+        body = UPCASTERS[kind, step](body)
     try:
         return from_json(KINDS[kind], body)
     except DecodeError as error:

@@ -8,6 +8,7 @@ from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent, Alarms, sound
 from tminus.domain.launch.command import Command, StopSlot
 from tminus.domain.launch.entry import NoteTaken
+from tminus.domain.launch.evidence import EvidenceWeighed, TermsFixed
 from tminus.domain.launch.external import ExternalEvent, Externals, hear
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.reading import JobPhase
@@ -86,6 +87,8 @@ class LaunchState:
         externals: what an Alertmanager has told.
         alarms: what fires, what is silenced, and when somebody looked.
         notes: metrics' values that people entered, oldest first.
+        terms: what the candidate is judged by; None before they are fixed, and without evidence to weigh.
+        weighed_ms: when evidence was last journalled.
     """
 
     plan: Plan
@@ -130,6 +133,8 @@ class LaunchState:
     alarms: Alarms = field(default_factory=Alarms)
     notes: tuple[Note, ...] = ()
     externals: Externals = field(default_factory=Externals)
+    terms: TermsFixed | None = None
+    weighed_ms: int = 0
 
     @property
     def fence(self) -> int:
@@ -261,6 +266,10 @@ def _note(  # noqa: C901, PLR0912 - one line per kind of event
         case NoteTaken():
             note = Note(event.metric, event.value_micro, at_ms)
             return replace(state, notes=(*state.notes, note)[-MOST_NOTES:])
+        case TermsFixed():
+            return replace(state, terms=event)
+        case EvidenceWeighed():
+            return replace(state, weighed_ms=at_ms)
         case ev.InstanceRestarted():
             return replace(state, restarts=event.restarts)
         case ev.LossMeasured():

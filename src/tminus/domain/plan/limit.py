@@ -90,7 +90,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A limit that acts when it is broken."""
+    """A limit that acts when it is broken.
+
+    Attributes:
+        limit: what must not be broken.
+        consequence: what follows.
+        weighed: it is judged by evidence, continuously and with a bound on false alarms; over the limit's
+            window otherwise.
+    """
 
     limit: Limit
     consequence: Consequence = Consequence.ROLLBACK
+    weighed: bool = False

@@ -7,6 +7,7 @@ from tminus.domain.plan.alert import AlertRule, handbook_alerts
 from tminus.domain.plan.database import Database
 from tminus.domain.plan.external import Alertmanager
 from tminus.domain.plan.image import Container, Image
+from tminus.domain.plan.judging import Judging
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerability
 from tminus.domain.plan.request import Request
@@ -241,8 +242,8 @@ def handbook_triggers() -> tuple[Trigger, ...]:
     """Error rate above 1 %, 95th percentile above 500 ms and any vulnerability that is noted roll back."""
     found = Limit("security vulnerability", Metric.MEASURED, 0, window_ms=DAY_MS, measured=VULNERABILITY)
     return (
-        Trigger(Limit("error rate", Metric.ERROR_RATE, 10_000), Consequence.ROLLBACK),
-        Trigger(Limit("response time p95", Metric.LATENCY_P95, 500), Consequence.ROLLBACK),
+        Trigger(Limit("error rate", Metric.ERROR_RATE, 10_000), Consequence.ROLLBACK, weighed=True),
+        Trigger(Limit("response time p95", Metric.LATENCY_P95, 500), Consequence.ROLLBACK, weighed=True),
         Trigger(found, Consequence.ROLLBACK),
     )
 
@@ -274,6 +275,7 @@ class Plan:
             default.
         triggers: limits that act at once.
         metrics: what limits of kind `measured` name, and what else the plan wants measured.
+        judging: on what terms those without a window of their own are judged.
         targets: limits that must hold, with evidence, before a launch counts as verified.
         alerts: limits that somebody is told about; they change nothing else.
         alertmanager: alerts of somebody else's monitoring, None for none.
@@ -310,6 +312,7 @@ class Plan:
     stages: tuple[Stage, ...] = field(default_factory=handbook_stages)
     triggers: tuple[Trigger, ...] = field(default_factory=handbook_triggers)
     metrics: tuple[MetricDefinition, ...] = field(default_factory=lambda: (vulnerability(),))
+    judging: Judging = field(default_factory=Judging)
     targets: tuple[Limit, ...] = field(default_factory=handbook_targets)
     alerts: tuple[AlertRule, ...] = field(default_factory=handbook_alerts)
     alertmanager: Alertmanager | None = None
@@ -328,6 +331,11 @@ class Plan:
     def freeze_at(self, at_ms: int) -> Freeze | None:
         """The freeze that holds at `at_ms`, None where none does."""
         return next((each for each in self.freezes if each.opens_ms <= at_ms < each.closes_ms), None)
+
+    @property
+    def weighs(self) -> bool:
+        """Anything of it is judged by evidence."""
+        return any(trigger.weighed for trigger in self.triggers)
 
     @property
     def longest_window_ms(self) -> int:

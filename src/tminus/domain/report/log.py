@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.alarm import AlarmEvent
 from tminus.domain.launch.entry import NOTE, NoteTaken
+from tminus.domain.launch.evidence import EvidenceWeighed, TermsFixed
 from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE, ExternalEvent
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.state import LaunchState, evolve, planned
@@ -14,6 +15,7 @@ from tminus.domain.plan.times import format_duration, format_utc, format_utc_clo
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.alarm_lines import alarm_lines, external_lines
 from tminus.domain.report.deeds import Deeds
+from tminus.domain.report.evidence_lines import evidence_lines
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
 from tminus.domain.report.forecast import forecast, forecast_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
@@ -22,7 +24,7 @@ from tminus.domain.watch.measured import amount
 
 __all__ = ["Edge", "LogLine", "Mark", "Narrator", "Renderer", "log_lines", "render", "seconds", "to_json"]
 
-_REASONS = re.compile(r"; (?!too few)")  # where one limit's sentence ends and the next begins
+_REASONS = re.compile(r"; (?!too few|evidence |by luck )")  # where one limit's sentence ends
 _SHORT_DIGEST = 19  # `sha256:` and twelve digits
 
 
@@ -80,6 +82,8 @@ class Narrator:
                 said = list(alarm_lines(before, event, at_ms))
             elif isinstance(event, ExternalEvent):
                 said = list(external_lines(event))
+            elif isinstance(event, TermsFixed | EvidenceWeighed):
+                said = list(evidence_lines(event))
             else:
                 said = [*self._deeds.tell(before, event, at_ms), *self._say(before, event, at_ms)]
         return tuple(

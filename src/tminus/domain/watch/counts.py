@@ -4,6 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.limit import ALL_CLASSES
 
 BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 1_000, 2_000, 5_000)
 """Upper edges of the latency histogram. A limit on an edge is exact; between edges the next higher one
@@ -78,6 +79,10 @@ class Sample:
 
     at_ms: int
     classes: tuple[ClassCounts, ...]
+
+    def class_total(self, slot: Slot, generation: int, route_class: str) -> Counts:
+        """Sum of a class, or of all but the meter's for `all`."""
+        return self.total(slot, generation, None if route_class == ALL_CLASSES else frozenset({route_class}))
 
     def total(self, slot: Slot, generation: int, route_classes: frozenset[str] | None) -> Counts:
         """Sum over the named classes, or over all but the meter's when None."""

@@ -14,6 +14,7 @@ from tminus.domain.launch.alarm import (
     SilenceEnded,
     StageEntered,
 )
+from tminus.domain.launch.evidence import Weighed
 from tminus.domain.launch.phase import TERMINAL, TRIAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
@@ -91,6 +92,7 @@ def findings(state: LaunchState, evidence: Evidence, now_ms: int) -> Iterator[Fi
             yield Finding(rule, subject, sight, verdict.why)
     if state.phase is Phase.WATCHING:
         yield from _total_failures(state, evidence.samples, now_ms)
+        yield from weighed_findings(state, evidence.weighed)
 
 
 def _subjects(state: LaunchState, limit: Limit) -> Iterator[Slot]:
@@ -130,6 +132,22 @@ def _total_failures(state: LaunchState, samples: Sequence[Sample], now_ms: int) 
             sight = Sight.KEPT if verdict is None else Sight.BROKEN
             why = "not every request fails" if verdict is None else verdict.why
         yield Finding(rule, state.candidate.value, sight, why)
+
+
+def weighed_findings(state: LaunchState, figures: Sequence[Weighed]) -> Iterator[Finding]:
+    """What would have rolled back before the promotion pages from then on."""
+    for weighed in figures:
+        if weighed.needed_milli is None or weighed.log_e_milli is None:
+            continue
+        limit = Limit(f"evidence on {weighed.metric}", Metric.ERROR_RATE, 0)
+        if weighed.log_e_milli >= weighed.needed_milli:
+            sight = Sight.BROKEN
+        else:
+            sight = Sight.KEPT if weighed.log_e_milli <= 0 else Sight.QUIET
+        why = (
+            f"{weighed.bad} of {weighed.total} bad since the promotion, by luck with a chance of {weighed.p}"
+        )
+        yield Finding(AlertRule(limit, Severity.CRITICAL, ON_CALL), state.candidate.value, sight, why)
 
 
 def total_failure_rule(route_class: str) -> AlertRule:

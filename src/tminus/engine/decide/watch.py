@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tminus.domain.launch.event import ReadingTaken
+from tminus.domain.launch.evidence import Weighed
 from tminus.domain.launch.figures import ClassFigures, DatabaseFigures
 from tminus.domain.launch.judged import Fired, Judged
 from tminus.domain.launch.phase import TRIAL, Phase
@@ -26,6 +27,8 @@ from tminus.domain.watch.judge import (
 from tminus.domain.watch.measured import Watched, judge_measured
 from tminus.domain.watch.measurement import Measurements
 from tminus.domain.watch.relative import judge_routed
+from tminus.domain.watch.weighing import Weighing
+from tminus.engine.decide.evidence import evidence_verdict, fired_by_evidence
 
 Answers = Mapping[str, Sequence[Answer]]
 """Answers to the plan's questions, oldest first, by the question's name."""
@@ -33,11 +36,15 @@ Answers = Mapping[str, Sequence[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What limits are judged by in one tick: the router's counters, oldest first, answers, measurements."""
+    """What limits are judged by in one tick.
+
+    The router's counters, oldest first, answers, measurements, and what each metric's evidence weighs.
+    """
 
     samples: Sequence[Sample]
     answers: Answers
     measurements: Measurements = field(default_factory=dict)
+    weighed: Sequence[Weighed] = ()
 
 
 def judge(
@@ -47,8 +54,9 @@ def judge(
     answers: Answers | None = None,
     health: Health | None = None,
     measurements: Measurements | None = None,
+    weighing: Weighing | None = None,
 ) -> Judged:
-    """Judges the candidate by the router's `samples` (oldest first), the database's `answers` and metrics.
+    """Judges the candidate by the router's `samples` (oldest first), by answers, metrics and evidence.
 
     The database's own `health` is read with the candidate's figures, and judged by nothing here.
 
@@ -58,21 +66,26 @@ def judge(
         return Judged()
     plan = state.plan
     evidence = Evidence(samples, answers or {}, measurements or {})
-    fired = []
-    limits = []
+    weighed = evidence_verdict(plan, weighing)
+    fired, limits = list(fired_by_evidence(weighing)), [] if weighed is None else [weighed]
     for trigger in plan.triggers:
+        if trigger.weighed:
+            continue
         verdict = verdict_on(state, trigger.limit, state.candidate, now_ms, evidence)
         if _is_waited_for(state, trigger, evidence):
             limits.append(verdict)
         if verdict.outcome is Outcome.FAIL:
             fired.append(Fired(trigger.limit.name, trigger.consequence, verdict.why))
+    targets = [verdict_on(state, limit, state.candidate, now_ms, evidence) for limit in plan.targets]
+    proof = [] if weighed is None else [weighed]
     return Judged(
         fired=(*_total_failures(state, samples, now_ms), *fired),
         safe=all_of("limits", limits),
-        on_target=all_of(
-            "targets", [verdict_on(state, limit, state.candidate, now_ms, evidence) for limit in plan.targets]
-        ),
+        on_target=all_of("targets", [*targets, *proof] if targets else []),
         reading=_reading(state, samples, _fresh(health, now_ms)),
+        weighed=() if weighing is None else weighing.figures,
+        sealed=None if weighing is None else weighing.sealed,
+        underpowered=weighing is not None and weighing.underpowered,
     )
 
 

@@ -15,6 +15,7 @@ from tminus.ports.fault import PortFault, Refused, Unavailable
 from tminus.ports.journal import (
     Claims,
     Draft,
+    EvidenceShelf,
     Head,
     History,
     Inbox,
@@ -48,6 +49,7 @@ class JournalPorts:
     shelf: Shelf
     ring: SampleRing
     history: History
+    evidence: EvidenceShelf
 
 
 def draft(number: int) -> Draft:

@@ -9,7 +9,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.watch.counts import ClassCounts, Counts, Sample
 from tminus.domain.watch.history import POINT_MS, Figure, Point
 from tminus.ports.fault import Unavailable
-from tminus.ports.journal import GENESIS, Lease, Order, Snapshot
+from tminus.ports.journal import GENESIS, KeptEvidence, Lease, Order, Snapshot
 from tminus.testing.contract.journal import LAUNCH, RING_SLOTS, ROW, JournalPorts, order
 
 
@@ -129,6 +129,21 @@ class JournalCompanionsContract:
         opened.shelf.save_snapshot(early)
         assert opened.shelf.snapshot(LAUNCH) == late
         assert opened.shelf.snapshot("never") is None
+
+    def test_the_newest_evidence_is_kept(self, opened: JournalPorts) -> None:
+        """Whole, whatever it says; that of an older sample does not replace it, the same sample's does."""
+        assert opened.evidence.evidence(LAUNCH) is None
+        early = KeptEvidence(LAUNCH, 1_000, "early")
+        late = KeptEvidence(LAUNCH, 9_000, 'ü "\n ' + "x" * 100_000)
+        opened.evidence.keep_evidence(early)
+        assert opened.evidence.evidence(LAUNCH) == early
+        opened.evidence.keep_evidence(late)
+        opened.evidence.keep_evidence(early)
+        assert opened.evidence.evidence(LAUNCH) == late
+        again = KeptEvidence(LAUNCH, 9_000, "the same moment, with another share")
+        opened.evidence.keep_evidence(again)
+        assert opened.evidence.evidence(LAUNCH) == again
+        assert opened.evidence.evidence("never") is None
 
     def test_samples_are_kept_as_given_and_read_from_a_time_on(self, opened: JournalPorts) -> None:
         """Oldest first, the given instant included."""

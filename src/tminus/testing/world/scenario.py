@@ -26,6 +26,10 @@ FAULTS = (
 """Every kind of fault a world may have; `freeze` brings a second controller."""
 
 
+WEIGHED_SHARE = 0.3
+"""Worlds whose plan is judged by evidence; the others have windows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One world.
@@ -50,6 +54,7 @@ class Scenario:
         fault_rate: chance that a call is hit, while faults last.
         calm_ms: after so long no new fault happens.
         orders: (at_ms, verb, direct) in the order given.
+        weighed: its plan is judged by evidence, not over windows.
     """
 
     first_launch: bool
@@ -71,6 +76,7 @@ class Scenario:
     artifact_fails: bool = False
     measured: bool = False
     hot: bool = False
+    weighed: bool = False
 
 
 def draw(random: Random) -> Scenario:
@@ -103,7 +109,8 @@ def draw(random: Random) -> Scenario:
     )
     world = replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
     world = replace(world, artifact_fails=random.random() < 0.03)
-    return replace(world, measured=random.random() < 0.5, hot=random.random() < 0.15)
+    world = replace(world, measured=random.random() < 0.5, hot=random.random() < 0.15)
+    return replace(world, weighed=random.random() < WEIGHED_SHARE)
 
 
 def _with_looks(

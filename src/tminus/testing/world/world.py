@@ -1,7 +1,7 @@
 """One simulated launch: the real driver, the fakes, the faults, the people, the invariants, one seed."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -12,13 +12,6 @@ from tminus.domain.launch.external import TOLD_ALERT
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
-from tminus.domain.plan.alert import ON_CALL, TEAM, AlertRule, Severity
-from tminus.domain.plan.database import Database, Integrity, Migrations, Question
-from tminus.domain.plan.external import Alertmanager, ExternalRule
-from tminus.domain.plan.limit import Limit, Metric, Trigger
-from tminus.domain.plan.plan import ArtifactSmoke, Build, Lease, OneOff, Plan, Run, Shift, Source, Stay
-from tminus.domain.plan.secret import SecretRef, SecretSource
-from tminus.domain.plan.stage import Stage
 from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.report.loss import LaneCount, MeterReading
 from tminus.engine.drive import ClaimLostError, Driver, Tick
@@ -29,9 +22,10 @@ from tminus.testing.memory_journal import MemoryJournal
 from tminus.testing.world.clock import VirtualClock
 from tminus.testing.world.fakes import FakeJobs, FakeRouter, FakeRuntime, NoSecrets
 from tminus.testing.world.faults import Crash, Faults, Faulty
-from tminus.testing.world.gauge import QUEUE, QUEUE_LIMIT, queue_measured
+from tminus.testing.world.gauge import queue_measured
 from tminus.testing.world.invariants import Invariants, Violation
 from tminus.testing.world.physics import INSTANCES, Instance, Physics
+from tminus.testing.world.plan import FEWEST_REQUESTS, FEWEST_WEIGHED, sim_plan
 from tminus.testing.world.scenario import Scenario
 from tminus.testing.world.watched import WatchedJournal, WatchedRouter, WatchedRuntime
 
@@ -39,7 +33,6 @@ START_MS = 1_700_000_000_000
 LAUNCH = "w"
 STABLE, CANDIDATE = Slot.BLUE, Slot.GREEN
 OLD, NEW = "sha256:old", "sha256:new"
-FEWEST_REQUESTS = 20
 DECLINING_SHARE = 0.02
 """Candidates that fail so seldom decline payments instead, which only the database's question shows."""
 
@@ -52,72 +45,6 @@ ARGUMENTS = {
 END_BOUND_MS = 400_000
 """A launch of this plan has ended so long after the last fault: every phase's deadline, a hold's expiry
 and the retries of whatever was being done, added up and doubled."""
-
-
-def sim_database() -> Database:
-    """A database with everything a plan can say of one."""
-    return Database(
-        SecretRef(SecretSource.ENV, "DATABASE_URL"),
-        migrations=Migrations(expand=("expand",), contract=("contract",), deadline_ms=20_000),
-        integrity=(Integrity("sums", "select 1", "1"),),
-        questions=(Question("declined", "select 0, 100"),),
-    )
-
-
-SIM_STAGES = (
-    Stage(8_000, 2_000, TEAM, "fix it", anomalies=True),
-    Stage(16_000, 4_000, ON_CALL),
-    Stage(30_000, 8_000, TEAM),
-)
-"""A first day of half a minute."""
-
-
-def sim_alerts(rate: Limit, slow: Limit) -> tuple[AlertRule, ...]:
-    """Rules below the triggers' limits, so that worlds see them fire, resolve and lose their readings."""
-    lower = replace(rate, name="errors", at_most=5_000)
-    slower = replace(slow, name="slow", at_most=300)
-    return (
-        AlertRule(lower, Severity.HIGH, ON_CALL, resolve_ms=2_000, missing_ms=4_000),
-        AlertRule(slower, Severity.WARNING, TEAM, for_ms=1_000, resolve_ms=2_000, missing_ms=4_000),
-    )
-
-
-def sim_plan(*, database: bool = False, stages: bool = False, measured: bool = False) -> Plan:
-    """A plan whose phases take seconds."""
-    declined = Limit("declined", Metric.QUESTION, 100_000, question="declined")
-    rate = Limit("error rate", Metric.ERROR_RATE, 10_000, window_ms=3_000, min_requests=FEWEST_REQUESTS)
-    slow = Limit("p95", Metric.LATENCY_P95, 500, window_ms=3_000, min_requests=FEWEST_REQUESTS)
-    return Plan(
-        service="sim",
-        version="2.0.0",
-        source=Source(".", "v2.0.0"),
-        build=Build(smoke=ArtifactSmoke.OFF if database else ArtifactSmoke.SUITE),
-        run=Run(
-            ("serve",),
-            instances=INSTANCES,
-            boot_deadline_ms=10_000,
-            one_offs=(OneOff("seed", ("seed",)),) if database else (),
-        ),
-        database=sim_database() if database else None,
-        shift=Shift(step_min_ms=1_000, step_deadline_ms=15_000),
-        lease=Lease(1_000, 30_000),
-        verify=Stay(2_000, 1_000),
-        bake=Stay(6_000, 2_000),
-        watch=Stay(1_000, 1_000) if not stages else Stay(30_000, 0),
-        stages=SIM_STAGES if stages else (),
-        alerts=sim_alerts(rate, slow),
-        alertmanager=Alertmanager((ExternalRule("Paged"),)) if stages else None,
-        triggers=(
-            Trigger(rate),
-            Trigger(slow),
-            *((Trigger(declined),) if database else ()),
-            *((Trigger(QUEUE_LIMIT),) if measured else ()),
-        ),
-        metrics=(QUEUE,) if measured else (),
-        targets=(rate, slow),
-        drain_deadline_ms=5_000,
-        hold_expiry_ms=20_000,
-    )
 
 
 @dataclass(slots=True)
@@ -148,7 +75,12 @@ class World:
         """Sets the stage: a stable slot that serves, or nothing."""
         self.random = Random(seed)  # noqa: S311 - simulation, not secrecy
         self.scenario = scenario
-        self.plan = sim_plan(database=scenario.database, stages=scenario.stages, measured=scenario.measured)
+        self.plan = sim_plan(
+            database=scenario.database,
+            stages=scenario.stages,
+            measured=scenario.measured,
+            weighed=scenario.weighed,
+        )
         self.physics = Physics(
             drain_ms=scenario.drain_ms,
             requests_per_s=scenario.requests_per_s,
@@ -159,7 +91,8 @@ class World:
         self.physics.good_for_ms = {NEW: scenario.good_for_ms}
         self.physics.slow_share = {NEW: scenario.slow_share}
         self.clock = VirtualClock(START_MS, self._moved)
-        self.invariants = Invariants(self.physics, FEWEST_REQUESTS)
+        fewest = FEWEST_WEIGHED if scenario.weighed else FEWEST_REQUESTS
+        self.invariants = Invariants(self.physics, fewest)
         self.faults = Faults(self.random, scenario, self.clock.now_ms, self.clock.wait_ms, self._freeze)
         self.faults.crash_at = crash_at
         self.journal = MemoryJournal()
@@ -389,6 +322,7 @@ class World:
             shelf=journal,
             ring=journal,
             history=journal,
+            evidence=journal,
             runtime=port(
                 WatchedRuntime(FakeRuntime(self.physics, self._boot_ms), self.physics, self.invariants)
             ),

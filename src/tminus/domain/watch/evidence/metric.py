@@ -61,6 +61,7 @@ class Metric:
         deduplicated: bad cases are counted once per client and incident, so none come in clusters.
         strict: weigh blocks of 5 seconds as wholes, for a proof that holds whatever depends on what inside.
         stale_ms: readings older than this say nothing of now. Five times as long as they are apart.
+        burn_in_ms: latency counts from so long after the first case: cold caches are no regression.
         edges_ms: the histogram's upper edges, for latency.
         cuts_ms: the edges that are compared with stable's, from `cuts_of`.
         baseline_bad: bad cases of the baseline.
@@ -79,6 +80,7 @@ class Metric:
     deduplicated: bool = False
     strict: bool = False
     stale_ms: int = 5000
+    burn_in_ms: int = 30_000
     edges_ms: tuple[int, ...] = BUCKETS_MS
     cuts_ms: tuple[int, ...] = ()
     baseline_bad: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tminus.domain.canonical import digest_of
+from tminus.domain.canonical import Json, digest_of
 from tminus.domain.codec import to_json
 from tminus.domain.watch.evidence.beta import upper_bound
 from tminus.domain.watch.evidence.detector import RESTARTS, Detector, detector, proof
@@ -96,6 +96,7 @@ class Rules:
         alert_ppm: the same for an alert.
         pass_ppm: bound, per metric, on the chance that one at its limit passes.
         horizon_ms: how long the launch is judged; restarts are spread over it.
+        blocks: fewest blocks of a second that a rollback rests on; a blip of a third as long is forgiven.
         candidate: what sentences call the candidate, such as `green`.
         stable: what sentences call stable.
         scales: the scales of each metric, in order; made from the rest.
@@ -110,6 +111,7 @@ class Rules:
     alert_ppm: int = 10_000
     pass_ppm: int = 10_000
     horizon_ms: int = 1_800_000
+    blocks: int = ROLLBACK_BLOCKS
     candidate: str = "candidate"
     stable: str = "stable"
     scales: tuple[Scales, ...] = field(init=False, compare=False, repr=False)
@@ -140,7 +142,8 @@ class Rules:
     def digest(self) -> str:
         """A digest of everything that decides; a dump belongs to one."""
         metrics = [to_json(metric) for metric in self.metrics]
-        return digest_of([metrics, self.alpha_ppm, self.alert_ppm, self.pass_ppm, self.horizon_ms])
+        budgets: list[Json] = [self.alpha_ppm, self.alert_ppm, self.pass_ppm, self.horizon_ms, self.blocks]
+        return digest_of([metrics, *budgets])
 
 
 def weights_of(metrics: tuple[Metric, ...]) -> tuple[float, ...]:
@@ -183,7 +186,7 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
     dispersion = metric.dispersion_milli / MILLI
     rollback = alert = passing = None
     if (kernel := kernel_of(metric, metric.limit)) is not None:
-        blocks = STRICT_BLOCKS if metric.strict else ROLLBACK_BLOCKS
+        blocks = STRICT_BLOCKS if metric.strict else rules.blocks
         alpha = rules.alpha_ppm / PPM * weight
         temper = 1.0 if free else TEMPER * dispersion
         compares_times = metric.kind is Kind.LATENCY_AGAINST_STABLE and metric.floor is not None

@@ -81,6 +81,16 @@ def seen_sentence(rules: Rules, metric: Metric, track: Track, log_e: float, need
     return f"{said}; evidence {evidence_of(log_e)}, rolls back at {evidence_of(needed_log_e)}"
 
 
+def kept_sentence(rules: Rules, metric: Metric, track: Track) -> str:
+    """That a metric keeps its target, and how likely that is an error."""
+    target = next((x for x in (metric.target, metric.limit, metric.alert) if x is not None), 0)
+    if metric.kind is Kind.GAUGE:
+        return _gauge(metric, track, target)
+    whole = Episode(0, track.candidate, track.stable)
+    said = f"{_cases(rules, metric, whole, target)}, {_limit(metric, target)}"
+    return f"{said}, kept but for a chance of 1 in {PPM // rules.pass_ppm}"
+
+
 def silence_sentence(rules: Rules, metric: Metric, silent_ms: int) -> str:
     """That a candidate with traffic has no cases."""
     return (

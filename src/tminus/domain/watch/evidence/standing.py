@@ -9,6 +9,7 @@ from tminus.domain.watch.evidence.kernel import Linear
 from tminus.domain.watch.evidence.metric import Kind, Metric
 from tminus.domain.watch.evidence.rules import MILLI, PPM, Rules, Scales, place_of
 from tminus.domain.watch.evidence.said import (
+    kept_sentence,
     seen_sentence,
     silence_sentence,
     stale_sentence,
@@ -114,7 +115,7 @@ def _state(
     if metric.needs_stable and moment.now_ms - track.stable_ms >= SILENT_MS:
         said = f"{said}; {rules.stable} has had no case lately to compare with"
     if seen.passed:
-        return State.PASS, said
+        return State.PASS, kept_sentence(rules, metric, track)
     if seen.missing and (expected := _expected(track, moment)) is not None and expected < seen.missing:
         assert moment.remaining_ms is not None
         return State.UNDERPOWERED, underpowered_sentence(said, seen.missing, expected, moment.remaining_ms)

@@ -14,9 +14,8 @@ from tminus.domain.watch.evidence.tally import EMPTY, Arm, Both, Reading, Tally
 WATERMARK_MS = 2000
 """How long a block stays open for readings that are late. Later ones are dropped and counted."""
 
-BURN_IN_MS = 30_000
 BURN_IN_CASES = 200
-"""Latency counts from when both have passed: cold caches and compilers are no regression."""
+"""Latency counts from when these and the metric's burn-in have passed: compilers are no regression."""
 
 NOTHING = Both()
 
@@ -329,4 +328,4 @@ def _is_burning_in(metric: Metric, scales: Scales, track: Track, block: OpenBloc
         return False
     if track.exposed_ms is None or track.candidate.total < BURN_IN_CASES:
         return True
-    return block.number * scales.block_ms < track.exposed_ms + BURN_IN_MS
+    return block.number * scales.block_ms < track.exposed_ms + metric.burn_in_ms

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from tminus.domain.launch.command import Command, CommitRoute, RenewLease, StartJob, WriteRoute
+from tminus.domain.launch.event import ReadingTaken
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
 from tminus.engine.decide.launch.effort import is_due, keyed
 from tminus.engine.decide.launch.ending import ending_commands, watching_commands, way_back
+from tminus.engine.decide.launch.evidence import seal_evidence
 from tminus.engine.decide.launch.measuring import lost_measuring
 from tminus.engine.decide.launch.orders import take_orders
 from tminus.engine.decide.launch.progress import go_forward, note_readings
@@ -39,6 +41,7 @@ def decide(state: LaunchState, observation: Observation) -> Step:
     if observation.journal_open:
         note_readings(turn)
         go_forward(turn)
+        seal_evidence(turn, with_reading=any(isinstance(event, ReadingTaken) for event in turn.events))
     after = turn.state
     way = way_back(after, observation)
     commands = _commands(after, observation) if observation.journal_open else []

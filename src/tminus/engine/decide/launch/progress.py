@@ -1,6 +1,7 @@
 """How a launch goes forward: from phase to phase, on evidence, each wait with a deadline."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob
@@ -20,6 +21,7 @@ from tminus.engine.decide.launch.bounds import (
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import given_up, keyed
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
+from tminus.engine.decide.launch.evidence import fix_terms, is_decided, lacks_traffic, reached
 from tminus.engine.decide.launch.measuring import is_watched
 from tminus.engine.decide.launch.protection import trial_route
 from tminus.engine.decide.launch.staging import router_differs, staging_need
@@ -156,6 +158,8 @@ def _staging(turn: Turn) -> None:
         turn.take_back(differs)
         return
     need = staging_need(turn.state, turn.observation)
+    if need is None and not fix_terms(turn):
+        return  # the next tick has the terms; what became ready in this one was not known before it
     if need is None:
         turn.enter(Phase.CUTOVER, "the candidate is up, smoke-tested and known to the router")
         turn.record(ev.StepTaken(0, state.steps_bp[0]))
@@ -206,19 +210,20 @@ def _cutover(turn: Turn) -> None:
     elapsed_ms = turn.now_ms - turn.state.step_ms
     verdict = turn.observation.judged.safe
     if elapsed_ms >= shift.step_min_ms and verdict.outcome is Outcome.PASS:
-        turn.record(ev.VerdictReached(f"{turn.state.share_bp // 100} %", verdict.outcome, verdict.why))
+        reached(turn, f"{turn.state.share_bp // 100} %", verdict)
         if turn.state.step + 1 < len(turn.state.steps_bp):
             turn.record(ev.StepTaken(turn.state.step + 1, turn.state.steps_bp[turn.state.step + 1]))
         else:
             turn.enter(Phase.VERIFYING, f"{turn.state.candidate.value} has all traffic")
-    elif turn.now_ms >= stepped_by_ms(turn.state):
+    elif is_decided(turn, stepped_by_ms(turn.state), shift.step_deadline_ms):
         _undecided(turn, verdict)
 
 
 def _undecided(turn: Turn, verdict: Verdict) -> None:
-    why = f"no passing verdict by the deadline: {verdict.why}"
-    turn.record(ev.VerdictReached(verdict.subject, verdict.outcome, verdict.why))
-    if turn.state.plan.on_inconclusive is OnInconclusive.ROLLBACK:
+    lacks = lacks_traffic(turn, verdict)
+    why = f"{'too little traffic' if lacks else 'no passing verdict'} by the deadline: {verdict.why}"
+    reached(turn, verdict.subject, verdict)
+    if turn.state.plan.on_inconclusive is OnInconclusive.ROLLBACK and not lacks:
         turn.take_back(why)
     else:
         turn.hold("tminus", why)
@@ -274,9 +279,9 @@ def _verifying(turn: Turn) -> None:
     walked = all(key in turn.state.jobs for key in verification_keys(plan))
     if turn.elapsed_ms >= plan.verify.for_ms and walked and verdict.outcome is Outcome.PASS:
         evidence = f"; {ADOPTION_EVIDENCE}" if plan.adopt else ""
-        turn.record(ev.VerdictReached("verification", verdict.outcome, f"{verdict.why}{evidence}"))
+        reached(turn, "verification", replace(verdict, why=f"{verdict.why}{evidence}"))
         turn.enter(Phase.BAKING, "verified")
-    elif turn.now_ms >= verified_by_ms(turn.state):
+    elif is_decided(turn, verified_by_ms(turn.state), plan.shift.step_deadline_ms):
         _undecided(turn, verdict if walked else Verdict("critical paths", Outcome.INCONCLUSIVE, "no answer"))
 
 
@@ -287,9 +292,9 @@ def _baking(turn: Turn) -> None:
     _take_reading(turn, plan.bake.reading_every_ms)
     verdict = turn.observation.judged.safe
     if turn.elapsed_ms >= plan.bake.for_ms and verdict.outcome is Outcome.PASS:
-        turn.record(ev.VerdictReached("bake", verdict.outcome, verdict.why))
+        reached(turn, "bake", verdict)
         turn.enter(Phase.PROMOTING, "baked")
-    elif turn.now_ms >= baked_by_ms(turn.state):
+    elif is_decided(turn, baked_by_ms(turn.state), plan.shift.step_deadline_ms):
         _undecided(turn, verdict)
 
 

@@ -113,7 +113,7 @@ def _triggers(turn: Turn) -> None:
         if turn.state.phase not in TRIAL:
             return
         if fired.trigger not in turn.state.alerts:
-            turn.record(TriggerFired(fired.trigger, fired.consequence, fired.why))
+            turn.record(TriggerFired(fired.trigger, fired.consequence, fired.why, fired.weighed))
         if fired.consequence is Consequence.ROLLBACK:
             _go_back(turn, fired.why)
         elif fired.consequence is Consequence.HOLD:

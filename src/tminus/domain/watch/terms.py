@@ -1,0 +1,271 @@
+"""The terms of a trial: from a plan and a baseline to metrics, fixed in the journal, and back to rules.
+
+Must not weigh anything. Triggers on the same subject become one metric: the one that rolls back gives its
+limit, the one that alerts its alert limit.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tminus.domain.codec import from_json, to_json
+from tminus.domain.launch.evidence import BaselineTaken, Counted, Subject, TermsFixed
+from tminus.domain.launch.slot import Slot
+from tminus.domain.plan.judging import Judging, Mode
+from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Trigger
+from tminus.domain.plan.limit import Metric as Measure
+from tminus.domain.plan.plan import FULL_BP, Plan
+from tminus.domain.watch.baseline import Baseline
+from tminus.domain.watch.counts import BUCKETS_MS
+from tminus.domain.watch.evidence.metric import Group, Kind, Metric, cuts_of
+from tminus.domain.watch.evidence.rules import Rules
+
+PAYMENT = "payment"
+"""Classes whose name begins so draw on the part of the error budget that is kept for payments."""
+
+_MILLI = 1000
+_MOST_PPM = 500_000  # half of all requests: beyond it nothing is left that a formula could look for
+_SHARE_MILLI = 1_250  # the router draws each request; a quarter more or less is no chance
+_FLOOR_OF_RATE = (1, 2)  # of the limit, as the handbook's alert at 0.5 % is of its limit of 1 %
+_FLOOR_OF_TIME = (3, 5)  # as 300 ms are of 500 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a candidate is judged by.
+
+    Attributes:
+        rules: the metrics and their budgets.
+        subjects: where each metric's cases come from, in the same order.
+    """
+
+    rules: Rules
+    subjects: tuple[Subject, ...]
+
+    @property
+    def can_pass(self) -> bool:
+        """Whether some metric has a limit of its own to keep; comparisons alone prove nothing good."""
+        return any(scales.passing is not None for scales in self.rules.scales)
+
+
+def can_be_weighed(limit: Limit) -> bool:
+    """Whether there is a formula for a limit; without one it is judged over its window."""
+    if not limit.is_absolute:
+        return False
+    if limit.metric is Measure.ERROR_RATE:
+        return 0 < limit.at_most < _MOST_PPM
+    return limit.metric is Measure.LATENCY_P95 and limit.at_most <= BUCKETS_MS[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The slots of a trial; `stable` is None on a first launch."""
+
+    candidate: Slot
+    stable: Slot | None
+
+
+def baseline_classes(plan: Plan) -> tuple[str, ...]:
+    """Classes whose baseline the terms need, each once."""
+    named = (trigger.limit.route_class for trigger in plan.triggers if trigger.weighed)
+    return tuple(dict.fromkeys((ALL_CLASSES, *named)))
+
+
+def fix_terms(plan: Plan, arms: Arms, baselines: Mapping[str, Baseline]) -> TermsFixed:
+    """The event that fixes the terms of a trial. Pure: the same plan and baselines give the same digest.
+
+    Args:
+        plan: of the launch; it must weigh something, and `can_be_weighed` hold for what it weighs.
+        arms: the slots.
+        baselines: stable's, per class; those that lack count as unseen.
+    """
+    judging = plan.judging
+    made = list(_absolute(plan, baselines))
+    if arms.stable is not None and plan.shift.steps_bp[0] < FULL_BP:
+        made += list(_beside(plan, arms, made, baselines))
+    made = _told_apart(made)
+    metrics = tuple(metric for metric, _ in made)
+    event = TermsFixed(
+        digest="",
+        metrics=to_json(metrics),
+        subjects=tuple(subject for _, subject in made),
+        alpha_ppm=judging.error_budget_ppm,
+        alert_ppm=judging.alert_budget_ppm,
+        pass_ppm=judging.pass_ppm,
+        blocks=judging.bad_seconds,
+        horizon_ms=_horizon_ms(plan),
+        baseline=tuple(
+            BaselineTaken(name, it.seconds, it.counts.requests, it.counts.failures, it.dispersion_milli)
+            for name, it in baselines.items()
+            if it.seconds
+        ),
+    )
+    return replace(event, digest=_rules(event, arms).digest())
+
+
+def terms_of(event: TermsFixed, arms: Arms) -> Terms:
+    """The terms that an event fixed.
+
+    Raises:
+        DecodeError: the event was written by something else.
+    """
+    return Terms(_rules(event, arms), event.subjects)
+
+
+def after_promotion(terms: Terms, watch_ms: int) -> Terms:
+    """The same limits for the watch, with an error budget of its own; nothing is compared any more."""
+    kept = [
+        (metric, subject)
+        for metric, subject in zip(terms.rules.metrics, terms.subjects, strict=True)
+        if not metric.compares and metric.kind is not Kind.SHARE
+    ]
+    rules = replace(terms.rules, metrics=tuple(metric for metric, _ in kept), horizon_ms=watch_ms)
+    return Terms(rules, tuple(subject for _, subject in kept))
+
+
+def _rules(event: TermsFixed, arms: Arms) -> Rules:
+    return Rules(
+        metrics=from_json(tuple[Metric, ...], event.metrics),
+        alpha_ppm=event.alpha_ppm,
+        alert_ppm=event.alert_ppm,
+        pass_ppm=event.pass_ppm,
+        horizon_ms=event.horizon_ms,
+        blocks=event.blocks,
+        candidate=arms.candidate.value,
+        stable="nobody" if arms.stable is None else arms.stable.value,
+    )
+
+
+def _horizon_ms(plan: Plan) -> int:
+    steps_ms = len(plan.shift.steps_bp) * plan.shift.step_min_ms
+    return steps_ms + plan.verify.for_ms + plan.bake.for_ms
+
+
+_Made = tuple[Metric, Subject]
+
+
+def _absolute(plan: Plan, baselines: Mapping[str, Baseline]) -> Iterator[_Made]:
+    """A metric for each thing that triggers limit, and one more where a broken limit holds the launch."""
+    weighed = [trigger for trigger in plan.triggers if trigger.weighed]
+    things = dict.fromkeys((each.limit.metric, each.limit.route_class) for each in weighed)
+    for measure, route_class in things:
+        mine = [
+            each for each in weighed if (each.limit.metric, each.limit.route_class) == (measure, route_class)
+        ]
+        baseline = baselines.get(route_class, Baseline())
+        rollback = _strictest(mine, Consequence.ROLLBACK)
+        alert = _strictest(mine, Consequence.ALERT) or _told(plan, measure, route_class, rollback)
+        if rollback is not None or alert is not None:
+            yield _metric(plan.judging, baseline, rollback, alert, Consequence.ALERT)
+        hold = _strictest(mine, Consequence.HOLD)
+        if hold is not None:
+            yield _metric(plan.judging, baseline, None, hold, Consequence.HOLD)
+
+
+def _told_apart(made: Sequence[_Made]) -> list[_Made]:
+    """The same with a number behind a name that was given before: one metric, one name."""
+    found: dict[str, _Made] = {}
+    for metric, subject in made:
+        name, number = metric.name, 2
+        while name in found:
+            name, number = f"{metric.name} ({number})", number + 1
+        found[name] = replace(metric, name=name), replace(subject, metric=name)
+    return list(found.values())
+
+
+def _strictest(triggers: Sequence[Trigger], consequence: Consequence) -> Limit | None:
+    limits = [each.limit for each in triggers if each.consequence is consequence]
+    return min(limits, key=lambda limit: limit.at_most, default=None)
+
+
+def _told(plan: Plan, measure: Measure, route_class: str, rollback: Limit | None) -> Limit | None:
+    """What the plan's alert rules say of the same thing, below the limit that rolls back."""
+    limits = [
+        rule.limit
+        for rule in plan.alerts
+        if (rule.limit.metric, rule.limit.route_class) == (measure, route_class)
+        and rule.limit.at_most > 0
+        and (rollback is None or rule.limit.at_most < rollback.at_most)
+    ]
+    return min(limits, key=lambda limit: limit.at_most, default=None)
+
+
+def _metric(
+    judging: Judging, baseline: Baseline, rollback: Limit | None, alert: Limit | None, on_alert: Consequence
+) -> _Made:
+    limit = rollback or alert
+    assert limit is not None
+    times = limit.metric is Measure.LATENCY_P95
+    holds = " (hold)" if on_alert is Consequence.HOLD else ""
+    name = f"{limit.name}{holds}"
+    return (
+        Metric(
+            name=name,
+            kind=Kind.P95 if times else Kind.RATE,
+            limit=None if rollback is None else rollback.at_most,
+            alert=None if alert is None else alert.at_most,
+            group=_group(limit),
+            dispersion_milli=baseline.dispersion_milli,
+            strict=judging.mode is Mode.STRICT,
+            burn_in_ms=judging.burn_in_ms,
+        ),
+        Subject(
+            metric=name,
+            counted=Counted.TIMES if times else Counted.ERRORS,
+            route_class=limit.route_class,
+            rollback="" if rollback is None else rollback.name,
+            alert="" if alert is None else _alert_name(rollback, alert),
+            on_alert=on_alert,
+        ),
+    )
+
+
+def _alert_name(rollback: Limit | None, alert: Limit) -> str:
+    return f"{alert.name} (alert)" if rollback is not None and rollback.name == alert.name else alert.name
+
+
+def _group(limit: Limit) -> Group:
+    if limit.metric is Measure.LATENCY_P95:
+        return Group.LATENCY
+    return Group.PAYMENT if limit.route_class.startswith(PAYMENT) else Group.AVAILABILITY
+
+
+def _beside(
+    plan: Plan, arms: Arms, made: Sequence[_Made], baselines: Mapping[str, Baseline]
+) -> Iterator[_Made]:
+    """What is compared while both slots have traffic: with stable, and with the router's own share."""
+    baseline = baselines.get(ALL_CLASSES, Baseline())
+    if plan.judging.relative_milli is not None:
+        for metric, subject in made:
+            if subject.route_class == ALL_CLASSES and metric.limit is not None:
+                compared = _compared(plan.judging, metric, arms, baseline)
+                if compared is not None:
+                    yield compared
+    if not plan.sticky_cookie:
+        name = f"share of {arms.candidate.value}"
+        share = Metric(name, Kind.SHARE, alert=_SHARE_MILLI, dispersion_milli=baseline.dispersion_milli)
+        yield share, Subject(name, Counted.SHARES, alert=name)
+
+
+def _compared(judging: Judging, metric: Metric, arms: Arms, baseline: Baseline) -> _Made | None:
+    assert metric.limit is not None
+    assert arms.stable is not None
+    times = metric.kind is Kind.P95
+    cuts = cuts_of(baseline.counts.within, baseline.counts.answers) if times else ()
+    if times and not cuts:
+        return None
+    part, whole = _FLOOR_OF_TIME if times else _FLOOR_OF_RATE
+    name = f"{metric.name} against {arms.stable.value}"
+    compared = Metric(
+        name=name,
+        kind=Kind.LATENCY_AGAINST_STABLE if times else Kind.AGAINST_STABLE,
+        limit=judging.relative_milli,
+        alert=_MILLI,
+        group=Group.RELATIVE,
+        floor=metric.alert if metric.alert is not None else metric.limit * part // whole,
+        dispersion_milli=baseline.dispersion_milli,
+        strict=metric.strict,
+        burn_in_ms=metric.burn_in_ms,
+        cuts_ms=cuts,
+    )
+    counted = Counted.TIMES if times else Counted.ERRORS
+    return compared, Subject(name, counted, rollback=name, alert=f"{name} (alert)")
