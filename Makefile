@@ -5,13 +5,17 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch launch-hello test stories quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
+.PHONY: help launch launch-docker launch-hello test stories quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 launch: setup-sample ## Launch the payment service with its database, three times
 	@tools/launch.sh paymentapp
+
+launch-docker: setup-sample ## Launch the payment service as images, in containers
+	-@tools/system-packages.sh test
+	@tools/launch.sh paymentapp --docker
 
 launch-hello: setup-runtime ## Launch the small sample, without a database
 	@tools/launch.sh hello

@@ -1,6 +1,6 @@
 """Launches a service with a database three times, for real: a first launch, a good release, a bad one.
 
-Usage: python examples/paymentapp/launch.py [--plain | --json] [--keep]
+Usage: python examples/paymentapp/launch.py [--plain | --json] [--keep] [--docker]
 
 Everything happens on this machine, under `.tminus/paymentapp` of this project: a PostgreSQL server, a git
 repository with three tags, a supervisor, a router, users' requests on loopback. v1.0.0 goes live, v1.1.0
@@ -9,6 +9,7 @@ declines and fails payments once it is under load, and is rolled back by itself.
 """
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -21,20 +22,23 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import images
 import psycopg
 from make_repository import make_repository
 
-from tminus.testing import postgres
+from tminus.testing import docker, postgres
 
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 STAGE = PROJECT / ".tminus" / "paymentapp"
 USERS_PER_S = 300
+USERS_OF_CONTAINERS_PER_S = 100  # each of their requests passes one program more
 LOAD_LIMIT_S = 300
-ANSWER_LIMIT_S = 60
+ANSWER_LIMIT_S = 300  # an image may take minutes to be built on a busy machine
 EXPECTED = {"v1.0.0": 0, "v1.1.0": 0, "v1.2.0": 3}
 PROMOTED_OR_ROLLED_BACK = {0: "promoted", 3: "rolled back"}
 
@@ -45,7 +49,10 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="log lines only, no live view")
     parser.add_argument("--json", action="store_true", help="one JSON object per event")
     parser.add_argument("--keep", action="store_true", help="leave the service running at the end")
+    parser.add_argument("--docker", action="store_true", help="as images from a registry, in containers")
     options = parser.parse_args()
+    if options.docker and options.keep:
+        parser.error("--keep and --docker exclude each other: the engine ends with this run")
     STAGE.parent.mkdir(exist_ok=True)
     with (STAGE.parent / "paymentapp.lock").open("w") as lock:
         try:
@@ -67,13 +74,44 @@ def launch_all(options: argparse.Namespace) -> int:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     clear(environment)
-    try:
-        environment["DATABASE_URL"] = postgres.start(STAGE / "database").url()
-    except postgres.PostgresError as error:
-        print(f"the sample's database does not start: {error}", file=sys.stderr)
-        return 1
-    port = free_port()
-    make_repository(STAGE / "repository", port)
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(images.place(STAGE)) if options.docker else None
+            environment["DATABASE_URL"] = start_database(place)
+        except (postgres.PostgresError, docker.DockerError) as error:
+            print(f"what the sample needs does not start: {error}", file=sys.stderr)
+            return 1
+        port = free_port(8080) if place is None else free_port()  # an image takes long to build
+        if place is None:
+            make_repository(STAGE / "repository", port)
+        else:
+            environment["DOCKER_HOST"] = place.engine
+            adapt = partial(images.as_images, registry=place.registry)
+            make_repository(STAGE / "repository", port, adapt, HERE / "docker")
+        rate_per_s = USERS_PER_S if place is None else USERS_OF_CONTAINERS_PER_S
+        return run_launches(options, flags, environment, port, rate_per_s)
+
+
+def start_database(place: images.Place | None) -> str:
+    """Starts the database, and returns its URL as the service reaches it."""
+    directory = STAGE / "database"
+    if place is None:
+        return postgres.start(directory).url()
+    server = postgres.start(directory, settings=place.database_settings)
+    images.open_to_containers(server.directory)
+    server.stop()
+    server.start(place.database_settings)
+    return place.url(server.url())
+
+
+def run_launches(
+    options: argparse.Namespace,
+    flags: list[str],
+    environment: dict[str, str],
+    port: int,
+    rate_per_s: int,
+) -> int:
+    """Launches every tag, and tells what became of it."""
     began = time.monotonic()
     users = None
     ended: dict[str, int] = {}
@@ -82,7 +120,7 @@ def launch_all(options: argparse.Namespace) -> int:
             git("checkout", "--quiet", tag)
             launch = start_launch(flags, environment)
             if users is None:
-                users = start_users(port, launch)
+                users = start_users(port, launch, rate_per_s)
             ended[tag] = launch.wait()
             if ended[tag] != expected:
                 break
@@ -111,9 +149,9 @@ def clear(environment: dict[str, str]) -> None:
     STAGE.mkdir(parents=True)
 
 
-def free_port() -> int:
-    """8080 where nobody has it, else any port that is free."""
-    for wanted in (8080, 0):
+def free_port(*preferred: int) -> int:
+    """The first of these that nobody has, else any port that is free."""
+    for wanted in (*preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -134,7 +172,9 @@ def start_launch(flags: list[str], environment: dict[str, str]) -> "subprocess.P
     )
 
 
-def start_users(port: int, launch: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes] | None":
+def start_users(
+    port: int, launch: "subprocess.Popen[bytes]", rate_per_s: int
+) -> "subprocess.Popen[bytes] | None":
     """Starts the users' requests as soon as the service answers for the first time."""
     url = f"http://127.0.0.1:{port}"
     until = time.monotonic() + ANSWER_LIMIT_S
@@ -147,7 +187,7 @@ def start_users(port: int, launch: "subprocess.Popen[bytes]") -> "subprocess.Pop
     else:
         return None
     command = [sys.executable, str(HERE / "users.py"), "--url", url]
-    command += ["--rate", str(USERS_PER_S), "--seconds", str(LOAD_LIMIT_S)]
+    command += ["--rate", str(rate_per_s), "--seconds", str(LOAD_LIMIT_S)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
 
 
@@ -182,8 +222,12 @@ def write_log(tags: Iterable[str], environment: dict[str, str]) -> None:
 def shut_down(environment: dict[str, str]) -> None:
     """Ends the service: router, instances and supervisor."""
     code = "from tminus.wiring import open_home; "
-    code += "open_home().supervisor('paymentapp', 'production').shutdown()"
-    subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=30)
+    code += "home = open_home(); home.supervisor('paymentapp', 'production').shutdown(); "
+    code += "boxes = home.containers('paymentapp', 'production'); boxes.drop(list(boxes.programs()))"
+    # An engine that an earlier run had started is gone, and its containers with it.
+    subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=False, timeout=30, stderr=subprocess.DEVNULL
+    )
 
 
 def tell(

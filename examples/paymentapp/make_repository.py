@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -27,10 +28,13 @@ DAY_S = 86_400
 GIT_LIMIT_S = 30
 
 
-def make_repository(directory: Path, port: int = 8080) -> dict[str, str]:
+def make_repository(
+    directory: Path, port: int = 8080, adapt: Callable[[str], str] = str, more: Path | None = None
+) -> dict[str, str]:
     """Makes the repository in an empty or new directory; returns the commit of each tag.
 
     Each release is a folder under `releases/` laid over the one before; `port` is the public one in its plan.
+    `adapt` changes the text of each plan, and `more` is a folder that is laid under all of them.
 
     Raises:
         FileExistsError: something is in the directory.
@@ -39,8 +43,10 @@ def make_repository(directory: Path, port: int = 8080) -> dict[str, str]:
     if any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty")
     _git(directory, 0, "init", "--quiet", "--initial-branch", "main")
+    if more is not None:
+        lay(more, directory, {})
     return {
-        tag: _commit(directory, tag, tag, subject, FIRST_COMMIT_S + number * DAY_S, port)
+        tag: _commit(directory, tag, tag, subject, FIRST_COMMIT_S + number * DAY_S, port, adapt=adapt)
         for number, (tag, subject) in enumerate(RELEASES.items())
     }
 
@@ -68,7 +74,14 @@ def tag_flawed(directory: Path, overlay: str, tag: str, base: str = "v1.1.0", po
 
 
 def _commit(
-    directory: Path, folder: str, tag: str, subject: str, at_s: int, port: int, base: str = ""
+    directory: Path,
+    folder: str,
+    tag: str,
+    subject: str,
+    at_s: int,
+    port: int,
+    base: str = "",
+    adapt: Callable[[str], str] = str,
 ) -> str:
     version = tag.removeprefix("v")
     words = {
@@ -81,7 +94,7 @@ def _commit(
     plan = (HERE / "launch.yaml").read_text(encoding="utf-8")
     if not _has_contract(directory, tag):
         plan = "".join(line for line in plan.splitlines(keepends=True) if "contract_@" not in line)
-    (directory / "launch.yaml").write_text(_filled(plan, words), encoding="utf-8")
+    (directory / "launch.yaml").write_text(adapt(_filled(plan, words)), encoding="utf-8")
     (directory / ".gitignore").write_text("__pycache__/\n/build.json\n/.tminus/\n", encoding="utf-8")
     for path in directory.rglob("*"):
         # The same ids whatever the umask: git keeps the executable bit.

@@ -148,13 +148,14 @@ class Home:
         """The runtime of a service."""
         directory = self.service_directory(service, environment)
         supervisor = self.supervisor(service, environment, revives=revives)
-        keepers = Keepers(supervisor, self.containers(service, environment))
+        keepers = Keepers(supervisor, self.containers(service, environment, revives=revives))
         return ProcessRuntime(keepers, self.root / "artifacts", directory / "slots")
 
-    def containers(self, service: str, environment: str) -> Keeper:
+    def containers(self, service: str, environment: str, *, revives: bool = True) -> Keeper:
         """What keeps a service's containers."""
         directory = self.service_directory(service, environment) / "slots"
-        return Keeper(directory, _network(service, environment), self.engine, self.environment)
+        network = _network(service, environment)
+        return Keeper(directory, network, self.engine, self.environment, revives=revives)
 
     @property
     def engine(self) -> str:

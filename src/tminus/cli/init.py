@@ -1,14 +1,13 @@
 """`tminus init`: writes a commented launch.yaml for the repository it stands in."""
 
-import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from tminus.adapters.git.command import run_git
+from tminus.cli.init_image import containers_yaml, image_yaml, scalar
 from tminus.cli.style import HELP_OPTIONS
 from tminus.cli.survey import Guess, Survey, Tags, survey
 from tminus.domain.problem import Problem, ProblemError
@@ -30,15 +29,9 @@ t0: now                      # or a point in time: 2025-12-20T14:00Z
 
 {build}
 run:
-  # {command_why}
-  command: {command}
-  instances: 3               # in each of the two slots, blue and green
-  # {health_why}
-  health: {health}
-  # env: {{LOG_LEVEL: info}}
-  # secrets: {{DATABASE_URL: env:DATABASE_URL}}   # references only: env:NAME, file:PATH or command:LINE
+{run}
 
-listen: 127.0.0.1:8080       # the public address; tminus holds it, so that a restart loses no request
+listen: 127.0.0.1:{listen:<11}       # the public address; tminus holds it, so that a restart loses no request
 
 # What users must be able to do. Asked of the candidate before it has traffic, and again afterwards.
 critical_paths:
@@ -99,17 +92,39 @@ def write_plan(directory: Path, environment: Mapping[str, str]) -> Survey:
     return found
 
 
+RUN = """\
+  # {command_why}
+  command: {command}
+  instances: 3               # in each of the two slots, blue and green
+  # {health_why}
+  health: {health}
+  # env: {{LOG_LEVEL: info}}
+  # secrets: {{DATABASE_URL: env:DATABASE_URL}}   # references only: env:NAME, file:PATH or command:LINE"""
+
+
 def plan_yaml(found: Survey) -> str:
     """The text of the plan."""
+    health = found.health
+    if found.packed is None:
+        build = _build_yaml(found.build)
+        run = RUN.format(
+            command=scalar(found.command.value),
+            command_why=_one_line(found.command.why),
+            health=scalar(health.value),
+            health_why=_one_line(health.why),
+        )
+    else:
+        health = Guess(found.packed.health, found.packed.source) if found.packed.health else health
+        build = image_yaml(found.packed)
+        run = containers_yaml(found.packed, health)
     return TEMPLATE.format(
         service=scalar(found.service.value),
         version=found.version.value,
         tag=found.version.value,
-        build=_build_yaml(found.build),
-        command=scalar(found.command.value),
-        command_why=_one_line(found.command.why),
-        health=scalar(found.health.value),
-        health_why=_one_line(found.health.why),
+        build=build,
+        run=run,
+        listen=(found.packed.listen if found.packed else 0) or 8080,
+        health=scalar(health.value),
     )
 
 
@@ -122,14 +137,6 @@ def _build_yaml(guess: Guess | None) -> str:
 def _one_line(text: str) -> str:
     """The names of files may hold anything, also line breaks that would end a comment."""
     return " ".join(text.split())
-
-
-def scalar(text: str) -> str:
-    """The text as a YAML value: a list as it is, quoted where YAML would read something else."""
-    if text.startswith("[") and text.endswith("]"):
-        return text
-    plain = re.fullmatch(r"[A-Za-z0-9./][^\n]*", text) and not re.search(r": |:$| #|\s$", text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def read_tags(directory: Path, environment: Mapping[str, str]) -> Tags:
@@ -147,12 +154,13 @@ def read_tags(directory: Path, environment: Mapping[str, str]) -> Tags:
 
 
 def _named(found: Survey) -> list[tuple[str, Guess]]:
-    named = [
-        ("service", found.service),
-        ("version", found.version),
-        ("run.command", found.command),
-        ("run.health", found.health),
-    ]
+    named = [("service", found.service), ("version", found.version)]
+    if found.packed is not None:
+        registry = Guess(found.packed.registry, found.packed.registry_why)
+        port = Guess(str(found.packed.port), found.packed.port_why)
+        health = Guess(found.packed.health, found.packed.source) if found.packed.health else found.health
+        return [*named, ("registry", registry), ("run.port", port), ("run.health", health)]
+    named += [("run.command", found.command), ("run.health", found.health)]
     if found.build is not None:
         named.insert(2, ("build", found.build))
     return named

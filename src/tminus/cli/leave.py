@@ -93,13 +93,15 @@ def survey(home: Home, state: LaunchState, target: Path) -> Remains:
         raise ProblemError(
             _unhealthy(plan.service, slot.healthy, slot.expected, router=bool(pids.get(ROUTER)))
         )
-    instances = () if slot.external else slot.instances
+    # A container is kept by its engine, which goes on doing so: nobody else is needed to start it again.
+    others = slot.external or plan.run.container is not None
+    instances = () if others else slot.instances
     return Remains(
         plan=plan,
         slot=slot.slot,
         router=_router(state, target, pids[ROUTER]),
         instances=tuple(_instance(home, state, each, pids[each.name]) for each in instances),
-        external=tuple(each.address for each in slot.instances) if slot.external else (),
+        external=tuple(each.address for each in slot.instances) if others else (),
         directory=str(target),
         at_ms=SystemClock().now_ms(),
         system=os.geteuid() == 0,

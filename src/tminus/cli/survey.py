@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tminus.cli.survey_image import Packed, survey_image
+
 MAX_FILES = 2_000  # enough to find an application object; a survey should take a second
 MAX_FILE_BYTES = 200_000
 SKIPPED = frozenset(
@@ -51,6 +53,7 @@ class Survey:
         build: run once in the tag's tree; None where nothing needs building.
         health: a path that should answer 200.
         remarks: what was seen and is not used.
+        packed: how it is packed as an image; None without a Dockerfile or a compose file that builds one.
     """
 
     service: Guess
@@ -59,6 +62,7 @@ class Survey:
     build: Guess | None
     health: Guess
     remarks: tuple[str, ...]
+    packed: Packed | None = None
 
 
 def survey(directory: Path, tags: Tags) -> Survey:
@@ -66,13 +70,16 @@ def survey(directory: Path, tags: Tags) -> Survey:
     sources = dict(_sources(directory))
     python = _python_project(directory)
     node = _node_package(directory)
+    service = _service(directory, python, node)
+    packed = survey_image(directory, service.value)
     return Survey(
-        service=_service(directory, python, node),
+        service=service,
         version=_version(tags, python, node),
         command=_command(directory, sources, _requirements(directory, python), node),
         build=_build(sources, node),
         health=_health(sources),
-        remarks=_remarks(directory),
+        remarks=(*(packed.remarks if packed else ()), *_remarks(directory)),
+        packed=packed,
     )
 
 
@@ -256,8 +263,6 @@ def _health(sources: dict[Path, str]) -> Guess:
 
 def _remarks(directory: Path) -> tuple[str, ...]:
     remarks = []
-    if (directory / "Dockerfile").is_file():
-        remarks.append("there is a Dockerfile; this plan starts the program itself, without an image")
     if not (directory / ".git").exists():
         remarks.append("this is not the top of a git repository; a launch needs one, with an annotated tag")
     return tuple(remarks)

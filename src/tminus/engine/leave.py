@@ -161,12 +161,18 @@ def _running(remains: Remains) -> list[str]:
         "| program | pid | answers at | unit |",
         "|---|---|---|---|",
         *(f"| {each.what} | {each.pid} | {each.address} | `{each.name}.service` |" for each in programs),
-        *(f"| an instance that somebody else runs | | {address} | |" for address in remains.external),
+        *(f"| {_of_others(plan)} | | {address} | |" for address in remains.external),
         "",
         f"The router's unit uses `{CONFIG}`, which sends everything to {remains.slot.value} for ever.",
         "The router that runs now does the same, and was started with a configuration of tminus.",
         "",
     ]
+
+
+def _of_others(plan: Plan) -> str:
+    if plan.run.container is not None:
+        return "an instance in a container, which its engine keeps"
+    return "an instance that somebody else runs"
 
 
 def _under_systemd(remains: Remains) -> list[str]:

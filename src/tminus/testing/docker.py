@@ -141,7 +141,7 @@ class Dockerd:
         self.directory.mkdir(parents=True, exist_ok=True)
         for more in ((), ("--iptables=false", "--ip6tables=false")):
             self._program = start_program([*self._argv(), *more], self.directory / "dockerd.log")
-            if self._answers():
+            if answers(self.url, self._program):
                 return self
             self._program.stop()
         end = (self.directory / "dockerd.log").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -153,24 +153,18 @@ class Dockerd:
         return self._program.process.pid if self._program else 0
 
     def kill(self) -> None:
-        """Kills it as a crash would; its containers are left to it."""
+        """Kills it, and the program that it runs containers by, as a crash of the machine would."""
         if self._program is not None:
             self._program.kill()
+            with contextlib.suppress(OSError, ValueError):
+                text = (self.directory / "run" / "containerd" / "containerd.pid").read_text(encoding="ascii")
+                os.kill(int(text), signal.SIGKILL)
 
     def stop(self) -> None:
         """Removes its containers and networks, and stops it."""
         if self._program is None:
             return
-        if self._program.process.poll() is None:
-            with (
-                contextlib.suppress(PortFault, EngineError),
-                contextlib.closing(Engine(self.url, 30)) as engine,
-            ):
-                for each in engine.get("/containers/json", {"all": "1"}):
-                    remove(engine, each["Id"])
-                for each in engine.get("/networks"):
-                    if each["Name"] not in ("bridge", "host", "none"):
-                        engine.delete(f"/networks/{each['Id']}")
+        empty(self.url, self._program)
         self._program.stop()
         self._program = None
 
@@ -179,17 +173,6 @@ class Dockerd:
         argv = [name, "--host", self.url, "--data-root", str(self.data), "--group", "root"]
         argv += ["--exec-root", str(self.directory / "run"), "--pidfile", str(self.directory / "d.pid")]
         return [*argv, "--exec-opt", "native.cgroupdriver=cgroupfs", "--log-level", "error"]
-
-    def _answers(self) -> bool:
-        clock = SystemClock()
-        until_ms = clock.now_ms() + _START_LIMIT_MS
-        assert self._program is not None
-        while clock.now_ms() < until_ms and self._program.process.poll() is None:
-            with contextlib.suppress(PortFault, EngineError), contextlib.closing(Engine(self.url)) as engine:
-                engine.get("/version")
-                return True
-            clock.wait_ms(_LOOK_MS)
-        return False
 
     def __enter__(self) -> Self:
         """Starts it."""
@@ -255,6 +238,33 @@ class LocalRegistry:
     ) -> None:
         """Stops it."""
         self.stop()
+
+
+def answers(url: str, program: Program) -> bool:
+    """Waits until the engine answers; false when it ends before, or takes too long."""
+    clock = SystemClock()
+    until_ms = clock.now_ms() + _START_LIMIT_MS
+    while clock.now_ms() < until_ms and program.process.poll() is None:
+        with contextlib.suppress(PortFault, EngineError), contextlib.closing(Engine(url)) as engine:
+            engine.get("/version")
+            return True
+        clock.wait_ms(_LOOK_MS)
+    return False
+
+
+def empty(url: str, program: Program) -> None:
+    """Removes every container and network of an engine that was started here."""
+    if program.process.poll() is not None:
+        return
+    with (
+        contextlib.suppress(PortFault, EngineError),
+        contextlib.closing(Engine(url, _STOP_LIMIT_S)) as engine,
+    ):
+        for each in engine.get("/containers/json", {"all": "1"}):
+            remove(engine, each["Id"])
+        for each in engine.get("/networks"):
+            if each["Name"] not in ("bridge", "host", "none", "podman"):
+                engine.delete(f"/networks/{each['Name']}")
 
 
 def load_base(url: str) -> None:

@@ -127,7 +127,7 @@ def test_the_health_path_is_found_or_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_what_is_seen_and_not_used_is_said(tmp_path: Path) -> None:
     assert survey(plant(tmp_path, {"Dockerfile": "FROM x"}), Tags()).remarks == (
-        "there is a Dockerfile; this plan starts the program itself, without an image",
+        "no registry is named; 127.0.0.1:5000 is one on this machine: start it, or name yours",
         "this is not the top of a git repository; a launch needs one, with an annotated tag",
     )
 

@@ -51,6 +51,16 @@ def stop_aside(url: str, ident: str) -> None:
     threading.Thread(target=run, name=f"stop {ident[:12]}", daemon=True).start()
 
 
+def start_aside(url: str, ident: str) -> None:
+    """Has the engine start a container that has ended; whoever reads it next sees what came of it."""
+
+    def run() -> None:
+        with contextlib.suppress(PortFault, EngineError), contextlib.closing(Engine(url)) as engine:
+            engine.post(f"/containers/{ident}/start")
+
+    threading.Thread(target=run, name=f"start {ident[:12]}", daemon=True).start()
+
+
 def sweep(
     engine: Engine, listed: Sequence[dict[str, Any]], logs: Path, lines: int
 ) -> Iterator[dict[str, Any]]:

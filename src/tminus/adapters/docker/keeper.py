@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tminus.adapters.docker import container as box
-from tminus.adapters.docker.departing import is_leaving, mark, stop_aside, sweep
+from tminus.adapters.docker.departing import is_leaving, mark, start_aside, stop_aside, sweep
 from tminus.adapters.docker.engine import READ_LIMIT_S, Engine, EngineError
 from tminus.adapters.docker.pulling import has_image, pull
 from tminus.adapters.docker.reading import reading_of
@@ -33,13 +34,22 @@ ENGINES = "engines.json"
 """File in the keeper's folder: addresses of every engine that was used, so that leftovers are found."""
 
 _NOT_FOUND_CODES = (126, 127)  # as a shell has them: cannot be run, is not there
+_REVIVE_EVERY_S = 5.0  # what ends at once again is its engine's to start, with growing pauses
 _LINES = 200  # of a container's output that are kept when it goes
 
 
 class Keeper:
     """Implements `Supervision` for programs with a housing."""
 
-    def __init__(self, directory: Path, network: str, engine: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        network: str,
+        engine: str,
+        environment: Mapping[str, str],
+        *,
+        revives: bool = True,
+    ) -> None:
         """Makes no call.
 
         Args:
@@ -47,6 +57,7 @@ class Keeper:
             network: the service's own, made when it is first needed.
             engine: this machine's own.
             environment: where credentials of registries are looked for.
+            revives: starts what has ended and its engine does not start again; not for whoever only looks.
         """
         self._directory = directory.absolute()
         self._network = network
@@ -55,6 +66,8 @@ class Keeper:
         self._engines: dict[str, Engine] = {}
         self._pulling: set[str] = set()
         self._stopping: set[str] = set()
+        self._revives = revives
+        self._revived: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -114,11 +127,21 @@ class Keeper:
         for url, found in self._everywhere(READ_LIMIT_S).items():
             engine = self._engine(url)
             for each in sweep(engine, found, self._directory / "logs", _LINES):
+                self._revive(engine, each)
                 if name := _program(each):
                     reading = reading_of(engine, each, name)
                     if reading is not None and (name not in readings or reading.pid):
                         readings[name] = reading
         return readings
+
+    def _revive(self, engine: Engine, listed: Mapping[str, Any]) -> None:
+        """Starts what an engine leaves alone: what was stopped by hand, or ended with a killed engine."""
+        if not self._revives or listed["State"] != "exited" or is_leaving(listed) or not _program(listed):
+            return
+        ident, now_s = str(listed["Id"]), time.monotonic()
+        if now_s - self._revived.get(ident, -_REVIVE_EVERY_S) >= _REVIVE_EVERY_S:
+            self._revived[ident] = now_s
+            start_aside(engine.url, ident)
 
     def _let_go(self, engine: Engine, listed: Mapping[str, Any]) -> None:
         """Marks what is not marked, and has it stopped; one that a killed controller had marked too."""
