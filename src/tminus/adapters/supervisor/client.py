@@ -15,7 +15,7 @@ from tminus.ports.supervision import ProgramReading, ProgramSpec
 
 CALL_LIMIT_S = 1.0
 _POLL_S = 0.02
-START_LIMIT_S = 5.0  # an interpreter on a busy machine; usually a tenth of a second
+START_LIMIT_S = 15.0  # an interpreter on a machine that has much else to do; usually a tenth of a second
 # What an interpreter may need; the caller's secrets stay with the caller.
 _INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
