@@ -12,7 +12,7 @@ from tminus.testing.stand import Stand
 from tminus.testing.sweep import METERED
 from tminus.testing.traffic import Load
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 RATE_PER_S = 300
 LONG_BAKE = {"bake": {"for": "5s", "reading": "1s"}}

@@ -8,7 +8,7 @@ from tests.integration.test_story_launch import RATE_PER_S, lost_nothing, serves
 from tminus.domain.launch.phase import Phase
 from tminus.testing.stand import Stand
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 _versions = (f"3.0.{number}" for number in itertools.count(1))
 

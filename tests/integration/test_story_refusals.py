@@ -13,7 +13,7 @@ from tminus.domain.problem import ProblemError
 from tminus.testing.stand import Stand
 from tminus.testing.traffic import LOCAL
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 LATER = {"t0": "2099-01-01T00:00Z"}
 _versions = (f"4.0.{number}" for number in itertools.count(1))
