@@ -207,8 +207,7 @@ def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -
             launch = shop.start(
                 "launch", str(shop.plan("1.1.0", port, bake="{for: 10m, reading: 1s}")), "--plain"
             )
-            assert launch.stdout is not None
-            with launch, launch.stdout:
+            with followed(launch):
                 await_line(launch, "Bake for")
                 code, said = shop.run("rollback", "hello")
                 assert code == 0, said
@@ -218,6 +217,17 @@ def test_a_rollback_from_the_bake_returns_to_the_adopted_instances(shop: Shop) -
         last = users.result.releases["1.0.0"].last_started_us
         assert last > users.result.releases["1.1.0"].last_started_us
         assert [ask(each.port, "/healthz")[0] for each in own] == [200, 200]
+
+
+@contextmanager
+def followed(launch: "subprocess.Popen[str]") -> Iterator[None]:
+    """Waits for a launch in the end; where the test has failed, nobody is there to end it by an order."""
+    with launch:
+        try:
+            yield
+        except BaseException:
+            launch.kill()
+            raise
 
 
 def await_line(launch: "subprocess.Popen[str]", text: str) -> None:
@@ -240,8 +250,7 @@ def alive(pid: int) -> bool:
 def launch_first(shop: Shop, port: int, users: Users, stack: ExitStack) -> None:
     """A first launch, with users from the moment at which it answers."""
     launch = shop.start("launch", str(shop.plan("1.0.0", port)), "--plain")
-    assert launch.stdout is not None
-    with launch:
+    with followed(launch):
         await_line(launch, "Starting the loss meter")
         stack.enter_context(users)
         said, complaint = launch.communicate(timeout=VERB_LIMIT_S)
@@ -306,7 +315,7 @@ def test_leaving_is_refused_where_nothing_runs_and_during_a_launch(shop: Shop) -
     with running(shop) as own:
         plan = shop.plan("1.0.0", port, watch="{for: 10m, reading: 1s}", bake="{for: 10m, reading: 1s}")
         launch = shop.start("adopt", str(plan), "--plain", *addresses(own))
-        with launch:
+        with followed(launch):
             await_line(launch, "Deploy to blue")
             code, said = shop.run("leave", "hello")
             assert (code, "[leave-launch-open]" in said) == (1, True), said
