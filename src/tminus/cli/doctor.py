@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tminus.adapters.machine.home import home_path
+from tminus.cli.doctor_engines import engine_findings
 from tminus.cli.doctor_metrics import metric_findings
 from tminus.cli.finding import Finding, State
 from tminus.cli.machine import Machine, this_machine
@@ -64,6 +65,7 @@ def examine(machine: Machine, file: Path, home: Path) -> tuple[Finding, ...]:
         repository = loaded.directory / loaded.plan.source.repository
         findings += _repository(machine, repository, loaded.plan.source)
         findings.append(_port(machine, loaded.plan))
+        findings += engine_findings(machine, loaded.plan)
         findings += metric_findings(machine, loaded)
         findings += _database(machine, loaded.plan)
     findings += [_open_files(machine), _disk(machine, home), _socket_path(home, loaded)]

@@ -1,5 +1,6 @@
 """What this machine answers when it is asked for what a launch needs. Must not judge the answers."""
 
+import contextlib
 import errno
 import resource
 import shutil
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tminus.adapters.clock.system_clock import SystemClock
+from tminus.adapters.docker.dialing import default_engine
+from tminus.adapters.docker.engine import Engine, EngineError
 from tminus.adapters.git.command import run_git
 from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.haproxy.binary import find_binary
@@ -17,7 +20,7 @@ from tminus.adapters.postgres.programs import find_program
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.ports.artifacts import TagReading
-from tminus.ports.fault import PortFault
+from tminus.ports.fault import PortFault, Unavailable
 
 KNOCK_LIMIT_S = 1.0  # a server on this machine takes a connection in a millisecond
 
@@ -46,6 +49,8 @@ class Machine:
         is_file: whether a file is there.
         answers: whether (host, port) takes a connection.
         tells_gauges: whether this system tells how it does.
+        engine_version: of the container engine at an address, this machine's own for an empty one, with the
+            address; raises Unavailable or Refused.
     """
 
     python_version: Callable[[], tuple[int, int, int]]
@@ -64,6 +69,7 @@ class Machine:
     is_file: Callable[[Path], bool]
     answers: Callable[[str, int], bool]
     tells_gauges: Callable[[], bool]
+    engine_version: Callable[[str], str]
 
 
 def this_machine(environment: Mapping[str, str]) -> Machine:
@@ -89,7 +95,18 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
         is_file=Path.is_file,
         answers=_answers,
         tells_gauges=Path("/proc/meminfo").is_file,
+        engine_version=lambda url: _engine_version(url or default_engine(environment)),
     )
+
+
+def _engine_version(url: str) -> str:
+    with contextlib.closing(Engine(url, KNOCK_LIMIT_S)) as engine:
+        try:
+            found = engine.get("/version")
+        except EngineError as error:
+            raise Unavailable("engine-unreachable", f"{url}: {error.why}") from error
+    name = next((str(each.get("Name", "")) for each in found.get("Components") or []), "") or "engine"
+    return f"{name} {found.get('Version', 'of an unknown version')} at {url}"
 
 
 def _secret_lacks(ref: SecretRef, folder: Path, environment: Mapping[str, str]) -> str:

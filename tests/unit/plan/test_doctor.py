@@ -36,6 +36,7 @@ WELL = Machine(
     is_file=lambda path: True,
     answers=lambda host, port: True,
     tells_gauges=lambda: True,
+    engine_version=lambda url: f"Engine 28.2 at {url or 'unix:///run/docker.sock'}",
 )
 
 
@@ -261,3 +262,29 @@ def test_programs_that_the_plans_backups_need_are_looked_for(tmp_path: Path, rpo
     assert f"database     found: {names}\n" in findings_text(examine(WELL, plan, tmp_path))
     lacking = replace(WELL, postgres_program=lambda name: fails(Refused("pg-tools-missing", "not found")))
     assert f"database     not found: {names}\n" in findings_text(examine(lacking, plan, tmp_path))
+
+
+def test_engines_that_a_plan_of_images_needs_are_asked(plan: Path) -> None:
+    image = "build: {docker: {registry: registry.example.com/hello}}"
+    run = "run: {docker: {port: 8000, hosts: [ssh://deploy@web1]}}"
+    plan.write_text(f"service: hello\nversion: 1.1.0\n{image}\n{run}\n")
+
+    def version(url: str) -> str:
+        return (
+            fails(Unavailable("engine-unreachable", f"no engine answers at {url}")) if url else "Engine 28.2"
+        )
+
+    found = [
+        each for each in examine(replace(WELL, engine_version=version), plan, HOME) if each.name == "engine"
+    ]
+    assert [(each.state.value, each.what) for each in found] == [
+        ("ok", "Engine 28.2"),
+        ("missing", "no engine answers at ssh://deploy@web1"),
+    ]
+    assert "run.docker.hosts" in found[1].fix
+
+
+def test_an_engine_that_does_not_answer_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as fault:
+        this_machine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}).engine_version("")
+    assert "none.sock" in fault.value.why
