@@ -34,6 +34,8 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "agent": ("launch", "Drive launches for days."),
     "leave": ("launch", "Take tminus away and leave traffic flowing."),
     "stop": ("launch", "Stop a service wholly."),
+    "watch": ("watch", "Show a launch's evidence as it grows."),
+    "explain": ("watch", "Explain how a metric is judged."),
     "alerts": ("watch", "Show the alerts of a launch."),
     "acknowledge": ("watch", "Say that you take care of an alert."),
     "silence": ("watch", "Tell nobody about an alert for a while."),

@@ -52,6 +52,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "taken-over": CALM,
     "not-up": scenario(boot_fails=True),
     "slow": scenario(slow_share=0.3),
+    "weighed": scenario(weighed=True, requests_per_s=300),
+    "weighed-bad": scenario(weighed=True, requests_per_s=300, error_share=0.1, good_for_ms=6_000),
     "looked-at": scenario(
         stages=True,
         orders=((11_750, "look", True), (15_750, "silence", True), (16_250, "acknowledge", True)),

@@ -12,8 +12,10 @@ from tminus.domain.watch.evidence.forecast import Forecast, forecast
 from tminus.domain.watch.evidence.kernel import Linear
 from tminus.domain.watch.evidence.metric import Kind, Metric
 from tminus.domain.watch.terms import Arms, Terms, terms_of
+from tminus.domain.watch.weighing import Weighing
 
 _PPM = 1_000_000
+_AHEAD_MS = 600_000  # what is found within ten minutes is worth knowing; later is too late
 
 
 def with_forecast(event: TermsFixed, plan: Plan, arms: Arms, baselines: Mapping[str, Baseline]) -> TermsFixed:
@@ -22,6 +24,18 @@ def with_forecast(event: TermsFixed, plan: Plan, arms: Arms, baselines: Mapping[
     steps_bp = plan.shift.steps_bp if arms.stable is not None else (FULL_BP,)
     said = tuple(_on_step(terms, plan, share_bp, baselines) for share_bp in steps_bp)
     return replace(event, forecast=said)
+
+
+def foreseen_now(weighing: Weighing, name: str, now_ms: int) -> str:
+    """What a metric can find at the traffic that the candidate has had, in a sentence; empty without any."""
+    rules = weighing.terms.rules
+    index = rules.index(name)
+    metric, track = rules.metrics[index], weighing.judge.seen[index]
+    if metric.kind not in (Kind.RATE, Kind.P95) or metric.strict or track.exposed_ms is None:
+        return ""
+    span_ms = max(1_000, now_ms - track.exposed_ms)
+    per_s_milli = track.candidate.total * _PPM // span_ms
+    return forecast(rules, name, per_s_milli, _AHEAD_MS).why if per_s_milli else ""
 
 
 def _on_step(terms: Terms, plan: Plan, share_bp: int, baselines: Mapping[str, Baseline]) -> str:

@@ -46,6 +46,14 @@ class Terms:
         """Whether some metric has a limit of its own to keep; comparisons alone prove nothing good."""
         return any(scales.passing is not None for scales in self.rules.scales)
 
+    def subject(self, metric: str) -> Subject:
+        """Where a metric's cases come from.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self.subjects[self.rules.index(metric)]
+
 
 def can_be_weighed(limit: Limit) -> bool:
     """Whether there is a formula for a limit; without one it is judged over its window."""
