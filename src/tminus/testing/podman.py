@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tminus.testing.docker import DockerError, Program, answers, empty, start_program
+from tminus.testing.docker import DockerError, Program, answers, empty, start_program, unmount_below
 
 
 class Podman:
@@ -54,6 +54,7 @@ class Podman:
             empty(self.url, self._program)
             self._program.stop()
             self._program = None
+            unmount_below(self.directory)
 
     def __enter__(self) -> Self:
         """Starts it."""
