@@ -5,7 +5,7 @@ python := .venv/bin/python
 WORLDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help launch launch-docker launch-hello test stories quick check sim crash-sweep bench-faults bench-judge bench-cutover setup-runtime setup-sample setup-dev clean
+.PHONY: help launch launch-docker launch-hello test stories quick check sim crash-sweep bench-faults bench-judge bench-reaction bench-cutover setup-runtime setup-sample setup-dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench-faults: setup-dev ## Break one thing at a time under load, and measure wha
 
 bench-judge: setup-dev ## Measure the statistics of the watch, beside threshold rules
 	$(python) benchmarks/judge.py
+
+bench-reaction: setup-dev
+	$(python) benchmarks/reaction.py
 
 bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, beside a peer
 	-@tools/system-packages.sh bench

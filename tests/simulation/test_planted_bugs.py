@@ -1,6 +1,7 @@
 """Eight bugs are planted, one at a time, and the simulated world finds each of them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -71,7 +72,10 @@ def test_a_slot_stopped_before_it_is_drained_is_caught(monkeypatch: pytest.Monke
     assert "in flight" in violation
 
 
-def test_an_inconclusive_verdict_that_promotes_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("weighed", [False, True], ids=["windows", "evidence"])
+def test_an_inconclusive_verdict_that_promotes_is_caught(
+    monkeypatch: pytest.MonkeyPatch, weighed: bool
+) -> None:
 
     def lenient(turn: Turn) -> None:
         judged = turn.observation.judged
@@ -82,7 +86,7 @@ def test_an_inconclusive_verdict_that_promotes_is_caught(monkeypatch: pytest.Mon
 
     original = progress._FORWARD[Phase.CUTOVER]
     monkeypatch.setitem(progress._FORWARD, Phase.CUTOVER, lenient)
-    _, violation = first_violation()
+    _, violation = first_violation(lambda seed, drawn: World(seed, replace(drawn, weighed=weighed)))
     assert "gate" in violation
 
 

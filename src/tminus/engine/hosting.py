@@ -16,6 +16,13 @@ controller looks, and must not take decisions away from it."""
 LEAST_BREAKER_PPM = 50_000
 """A breaker below 5 % would trip on noise in the quarter second it looks back."""
 
+WEIGHED_BREAKER_PPM = 500_000
+"""Where evidence is weighed, the breaker is for outages: a hiccup of a second that half of the requests
+survive is what evidence forgives, and the breaker must not take that decision away."""
+
+WEIGHED_SLOW_FACTOR = 4
+"""The same for answers that are slow for a moment."""
+
 
 def hosting_for(plan: Plan, addresses: Mapping[Slot, tuple[str, ...]]) -> Hosting:
     """The router configuration of a plan whose instances answer at `addresses`."""
@@ -57,8 +64,20 @@ def _limits(plan: Plan, metric: Metric) -> list[Limit]:
 
 def _breaker_ppm(plan: Plan) -> int:
     limits = [limit.at_most for limit in _limits(plan, Metric.ERROR_RATE)]
-    return max(LEAST_BREAKER_PPM, BREAKER_FACTOR * min(limits, default=10_000))
+    least = WEIGHED_BREAKER_PPM if _is_weighed(plan, Metric.ERROR_RATE) else LEAST_BREAKER_PPM
+    return max(least, BREAKER_FACTOR * min(limits, default=10_000))
 
 
 def _breaker_slow_ms(plan: Plan) -> int:
-    return min((limit.at_most for limit in _limits(plan, Metric.LATENCY_P95)), default=500)
+    slow_ms = min((limit.at_most for limit in _limits(plan, Metric.LATENCY_P95)), default=500)
+    return slow_ms * WEIGHED_SLOW_FACTOR if _is_weighed(plan, Metric.LATENCY_P95) else slow_ms
+
+
+def _is_weighed(plan: Plan, metric: Metric) -> bool:
+    """Whether every limit of all classes on it is weighed; a window among them keeps the breaker."""
+    mine = [
+        trigger
+        for trigger in plan.triggers
+        if trigger.limit.metric is metric and trigger.limit.route_class == ALL_CLASSES
+    ]
+    return bool(mine) and all(trigger.weighed for trigger in mine if trigger.limit.is_absolute)

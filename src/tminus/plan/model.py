@@ -245,7 +245,7 @@ class WatchSection(Section):
     reading: OptionalDuration = given(
         "a reading enters the log this often; as often as its stage looks when not given", default=None
     )
-    stages: Annotated[list[StageSection] | None, OR_OFF, Field(min_length=1)] = given(
+    stages: Annotated[Annotated[list[StageSection], Field(min_length=1)] | None, OR_OFF] = given(
         "who is on duty and how often somebody looks, or `off`; the handbook's when not given", default=None
     )
 
@@ -357,7 +357,7 @@ class LaunchFile(Section):
         "when not given",
         default=None,
     )
-    alerts: Annotated[list[AlertSection] | None, OR_OFF, Field(min_length=1)] = given(
+    alerts: Annotated[Annotated[list[AlertSection], Field(min_length=1)] | None, OR_OFF] = given(
         "limits that somebody is told about, or `off`; the handbook's when not given", default=None
     )
     alertmanager: AlertmanagerSection | None = usual(

@@ -150,3 +150,15 @@ def test_in_the_watch_nothing_is_compared_and_the_limits_stay() -> None:
 )
 def test_only_what_has_a_formula_can_be_weighed(limit: Limit, can: bool) -> None:
     assert can_be_weighed(limit) is can
+
+
+def test_a_pass_is_slowed_down_where_failures_are_known_to_cluster() -> None:
+    found = [
+        terms(plan_of(weighed(ERRORS), judging=judging), baseline=baseline).rules.metrics[0].tempers_pass
+        for judging, baseline in (
+            (Judging(relative_milli=None), None),
+            (Judging(relative_milli=None), SEEN),
+            (Judging(Mode.STRICT, relative_milli=None), None),
+        )
+    ]
+    assert found == [False, True, True]

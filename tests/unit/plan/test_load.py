@@ -260,3 +260,8 @@ def test_a_rule_is_left_out_only_when_its_own_keys_could_not_be_typed() -> None:
     with pytest.raises(ProblemError) as refusal:
         loaded("  boot: soon\nshift: {steps: [50, 20, 100]}\n")
     assert [problem.code for problem in refusal.value.problems] == ["plan-bad-duration", "plan-bad-shift"]
+
+
+def test_alerts_and_stages_can_be_switched_off() -> None:
+    plan = plan_with("alerts: off\nwatch: {stages: off}\n")
+    assert (plan.alerts, plan.stages) == ((), ())

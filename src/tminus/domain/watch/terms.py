@@ -23,6 +23,7 @@ PAYMENT = "payment"
 """Classes whose name begins so draw on the part of the error budget that is kept for payments."""
 
 _MILLI = 1000
+_GUESSED_MILLI = Baseline().dispersion_milli
 _MOST_PPM = 500_000  # half of all requests: beyond it nothing is left that a formula could look for
 _SHARE_MILLI = 1_250  # the router draws each request; a quarter more or less is no chance
 _FLOOR_OF_RATE = (1, 2)  # of the limit, as the handbook's alert at 0.5 % is of its limit of 1 %
@@ -213,6 +214,8 @@ def _metric(
             alert=None if alert is None else alert.at_most,
             group=_group(limit),
             dispersion_milli=baseline.dispersion_milli,
+            # Where failures are known to come in clusters, a pass must outlast the time between two of them.
+            tempers_pass=judging.mode is Mode.STRICT or baseline.dispersion_milli > _GUESSED_MILLI,
             strict=judging.mode is Mode.STRICT,
             burn_in_ms=judging.burn_in_ms,
         ),
@@ -268,7 +271,7 @@ def _compared(judging: Judging, metric: Metric, arms: Arms, baseline: Baseline) 
         kind=Kind.LATENCY_AGAINST_STABLE if times else Kind.AGAINST_STABLE,
         limit=judging.relative_milli,
         alert=_MILLI,
-        group=Group.RELATIVE,
+        group=Group.LATENCY if times else Group.RELATIVE,
         floor=metric.alert if metric.alert is not None else metric.limit * part // whole,
         dispersion_milli=baseline.dispersion_milli,
         strict=metric.strict,

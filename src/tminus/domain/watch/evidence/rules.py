@@ -40,7 +40,8 @@ ALERT_BLOCKS = 3
 STRICT_BLOCKS = 3
 
 TEMPER = 1.5
-"""A rollback is tempered by this many times the dispersion: the estimate does not see rare clusters."""
+"""A rollback is tempered by this many times the dispersion: the estimate does not see rare clusters. Whoever
+lets it rest on fewer blocks wants it soon, and has it tempered by the dispersion alone."""
 
 WEIGHTS: Mapping[Group, float] = MappingProxyType(
     {Group.AVAILABILITY: 0.4, Group.PAYMENT: 0.2, Group.RELATIVE: 0.2, Group.LATENCY: 0.2}
@@ -188,7 +189,8 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
     if (kernel := kernel_of(metric, metric.limit)) is not None:
         blocks = STRICT_BLOCKS if metric.strict else rules.blocks
         alpha = rules.alpha_ppm / PPM * weight
-        temper = 1.0 if free else TEMPER * dispersion
+        usual = TEMPER if rules.blocks >= ROLLBACK_BLOCKS else 1.0
+        temper = 1.0 if free else usual * dispersion
         compares_times = metric.kind is Kind.LATENCY_AGAINST_STABLE and metric.floor is not None
         place = place_of(metric, metric.floor or 0) if compares_times else None
         rollback = Scale(
