@@ -50,7 +50,7 @@ bench-faults: setup-dev ## Break one thing at a time under load, and measure wha
 bench-judge: setup-dev ## Measure the statistics of the watch, beside threshold rules
 	$(python) benchmarks/judge.py
 
-bench-reaction: setup-dev
+bench-reaction: setup-dev ## Measure how soon a launch notices a bad candidate, end to end
 	$(python) benchmarks/reaction.py
 
 bench-cutover: setup-dev ## Measure lost requests and delays of a cutover, beside a peer
