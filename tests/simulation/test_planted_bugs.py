@@ -30,7 +30,7 @@ from tminus.testing.world.world import World
 
 MOST_WORLDS = 2_000
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def first_violation(make: Callable[[int, Scenario], World] = World) -> tuple[int, str]:

@@ -54,6 +54,7 @@ class Sample:
         self._maker: Mapping[str, Any] = runpy.run_path(str(source / "make_repository.py"))
         self._maker["make_repository"](self.repository, port)
         self.git("checkout", "--quiet", "-B", "main", BASE)
+        self._plan = (self.repository / "launch.yaml").read_text(encoding="utf-8")
 
     def release(self, version: str, plan: Mapping[str, Any] | None = None) -> None:
         """Commits and tags a release that ails by its own switch, with `plan` laid over the plan."""
@@ -76,7 +77,8 @@ class Sample:
     def write_plan(self, version: str, plan: Mapping[str, Any] | None = None) -> None:
         """Writes launch.yaml of a version without committing it."""
         path = self.repository / "launch.yaml"
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Of the sample's own plan, so that what one release laid over it is not there in the next.
+        tree = yaml.safe_load(self._plan)
         own = {"env": {"HELLO_LEDGER": str(self.ledger), "STAND_SWITCH": str(self.switch(version))}}
         fixed = {"version": version, "source": {"repository": ".", "tag": f"v{version}"}, "run": own}
         for over in (self._brisk, fixed, plan or {}):
