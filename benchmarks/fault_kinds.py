@@ -251,8 +251,6 @@ def _now_us() -> int:
     return time.time_ns() // 1_000
 
 
-# The list.
-
 _PHASES: tuple[tuple[str, Callable[[Stand, str], None], Judge, str], ...] = (
     ("countdown", claimed, nothing, "0 not served"),
     ("staging", in_phase(Phase.STAGING), nothing, "0 not served"),
