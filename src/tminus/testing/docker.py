@@ -23,6 +23,7 @@ from tminus.adapters.docker.container import remove
 from tminus.adapters.docker.engine import Engine, EngineError
 from tminus.domain.canonical import digest_of_bytes
 from tminus.ports.fault import PortFault
+from tminus.testing.bridge import Bridge
 from tminus.testing.postgres import free_port
 
 LOCAL = "127.0.0.1"
@@ -131,6 +132,7 @@ class Dockerd:
         self.data = data or directory / "data"
         self.url = f"unix://{directory}/d.sock"
         self._program: Program | None = None
+        self._bridge = Bridge()
 
     def start(self) -> Self:
         """Starts it and returns when it answers.
@@ -139,11 +141,14 @@ class Dockerd:
             DockerError: it does not; the end of its log is in the text.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        if not self._bridge.name:
+            self._bridge.make()
         for more in ((), ("--iptables=false", "--ip6tables=false")):
             self._program = start_program([*self._argv(), *more], self.directory / "dockerd.log")
             if answers(self.url, self._program):
                 return self
             self._program.stop()
+        self._bridge.remove()
         end = (self.directory / "dockerd.log").read_text(encoding="utf-8", errors="replace")[-2000:]
         raise DockerError(f"dockerd does not start: {end}")
 
@@ -168,11 +173,13 @@ class Dockerd:
         self._program.stop()
         self._program = None
         unmount_below(self.directory)
+        self._bridge.remove()
 
     def _argv(self) -> list[str]:
         name = shutil.which("dockerd", path=path()) or "dockerd"
         argv = [name, "--host", self.url, "--data-root", str(self.data), "--group", "root"]
         argv += ["--exec-root", str(self.directory / "run"), "--pidfile", str(self.directory / "d.pid")]
+        argv += ["--bridge", self._bridge.name]
         return [*argv, "--exec-opt", "native.cgroupdriver=cgroupfs", "--log-level", "error"]
 
     def __enter__(self) -> Self:
