@@ -2,6 +2,10 @@
 
 import re
 from datetime import UTC, datetime
+from typing import NewType
+
+Millis = NewType("Millis", int)
+"""A duration in milliseconds, where a type must tell it from a plain number."""
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS

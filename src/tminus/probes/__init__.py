@@ -1,0 +1,1 @@
+"""Probes, one file each: they ask whether a launch is ready. Third parties register theirs the same way."""
