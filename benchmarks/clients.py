@@ -35,7 +35,7 @@ class Probed:
 
     @property
     def lost(self) -> int:
-        return sum(note.slot == 0 for note in self.notes)
+        return sum(note.is_lost for note in self.notes)
 
 
 def has_wrk() -> bool:

@@ -65,7 +65,7 @@ def _switch_times(made: Sequence[tuple[int, int, int]], notes: Sequence[Note], f
     ends = [began_ns for began_ns, _, _ in made[1:]] + [made[-1][0] + WINDOW_NS]
     for (began_ns, answered_ns, slot), until_ns in zip(made, ends, strict=True):
         # A request that was still under way when the next command began may belong to either.
-        after = [note for note in notes if note.slot and began_ns <= note.ended_ns < until_ns]
+        after = [note for note in notes if not note.is_lost and began_ns <= note.ended_ns < until_ns]
         new = [note.ended_ns for note in after if note.slot == slot]
         old = [note.began_ns for note in after if note.slot != slot]
         answered.append((answered_ns - began_ns) / 1e6)
@@ -73,7 +73,7 @@ def _switch_times(made: Sequence[tuple[int, int, int]], notes: Sequence[Note], f
             first.append((min(new) - began_ns) / 1e6)
         last.append(max(0.0, (max(old, default=began_ns) - began_ns) / 1e6))
         late += sum(began > answered_ns for began in old)
-    lost = sum(not note.slot for note in notes)
+    lost = sum(note.is_lost for note in notes)
     return Switches(
         answered, first, last, late, len(notes) + found.requests, lost + found.lost + found.failed
     )

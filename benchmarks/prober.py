@@ -17,18 +17,35 @@ from pathlib import Path
 CONNECTIONS = 64
 LIMIT_NS = 5_000_000_000
 SLOTS = {b"blue": 1, b"green": 2}
-LOST = 0
+LOST, REFUSED, SLOW = 0, -1, -2
+"""Of requests without an answer of 200: closed, not connected, not in time; else the status below zero."""
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n"
 COLUMNS = 3
 
 
 @dataclass(frozen=True)
 class Note:
-    """One request; `slot` 0 is one that got no complete answer of 200."""
+    """One request; a `slot` of 0 or less says why there was no complete answer of 200."""
 
     began_ns: int
     ended_ns: int
     slot: int
+
+    @property
+    def is_lost(self) -> bool:
+        """It got no complete answer of 200."""
+        return self.slot <= LOST
+
+    @property
+    def why(self) -> str:
+        """Of one that was lost."""
+        known = {
+            LOST: "the connection was closed",
+            REFUSED: "it could not connect",
+            SLOW: "no answer in time",
+        }
+        waited = f"after {(self.ended_ns - self.began_ns) / 1e6:.1f} ms"
+        return f"{known.get(self.slot, f'status {-self.slot}')} {waited}"
 
 
 def read_notes(path: Path) -> list[Note]:
@@ -65,7 +82,7 @@ class Prober:
                 assert isinstance(key.fileobj, socket.socket)
                 self._read(key.fileobj)
             if self._busy and now_ns - next(iter(self._busy.values())) > LIMIT_NS:
-                self._end(next(iter(self._busy)), LOST)
+                self._end(next(iter(self._busy)), SLOW)
 
     def _begin(self) -> None:
         while self._idle and not _is_quiet(self._idle[-1]):
@@ -76,7 +93,7 @@ class Prober:
         try:
             taken = self._idle.pop() if self._idle else self._open()
         except OSError:
-            self.notes.extend((began_ns, time.monotonic_ns(), LOST))
+            self.notes.extend((began_ns, time.monotonic_ns(), REFUSED))
             return
         self._busy[taken] = began_ns
         try:
@@ -108,15 +125,16 @@ class Prober:
             return
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
         if len(body) >= int(fields.get(b"content-length", b"0")):
-            ok = head.startswith(b"HTTP/1.1 200")
-            self._end(taken, SLOTS.get(fields.get(b"x-slot", b""), LOST) if ok else LOST)
+            status = head[9:12]
+            known = SLOTS.get(fields.get(b"x-slot", b""), LOST) if status == b"200" else 0
+            self._end(taken, known or -int(status if status.isdigit() else 0))
 
     def _end(self, taken: socket.socket, slot: int) -> None:
         began_ns = self._busy.pop(taken, None)
         if began_ns is not None:
             self.notes.extend((began_ns, time.monotonic_ns(), slot))
         self._heard[taken] = b""
-        if slot == LOST:
+        if slot <= LOST:
             self._close(taken)
         else:
             self._idle.append(taken)

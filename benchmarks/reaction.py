@@ -34,9 +34,9 @@ from tminus.testing.stand import ENVIRONMENT, NotReachedError, Stand
 from tminus.wiring import open_home
 
 RATE_PER_S = 200  # half of it on each slot
-BASELINE_S, QUICK_BASELINE_S = 720, 60
-"""How long stable is sampled before. From less, failures are taken to cluster more than they do, and a
-verdict takes longer."""
+BASELINE_S, QUICK_BASELINE_S = 1_800, 60
+"""How long stable is sampled before, as in a launch. From less, failures are taken to cluster more than they
+do, and a verdict takes longer."""
 
 SETTLE_S = 6.0
 """Between the first half of the traffic and the fault: evidence that the candidate is well has begun."""

@@ -40,7 +40,9 @@ def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
             stand.start_agent()
             notes = Path(name) / "notes"
             with prober(stand.port, notes, PROBE_RATE) as probed:
+                begun: list[int] = []
                 for number in range(2, count + 2):
+                    begun.append(time.monotonic_ns())
                     run = f"rollback-{number}"
                     with stand.load(RATE_PER_S, run=run) as load:
                         order = _one(stand, f"1.1.{number}")
@@ -58,6 +60,11 @@ def measure_rollbacks(count: int, say: Callable[[str], None]) -> Rollbacks:
                         say(stand.run("log", "hello").stdout)
         found.requests += len(probed.notes)
         found.lost += probed.lost
+        for note in probed.notes:
+            if note.is_lost:
+                launch = sum(at_ns <= note.began_ns for at_ns in begun)
+                after_s = (note.began_ns - begun[launch - 1]) / 1e9
+                say(f"  beside launch {launch}, {after_s:.3f} s in: {note.why}")
         for began_ns, ended_ns, slot in orders:
             answered = [note.ended_ns for note in probed.notes if note.slot == slot]
             last_ns = max((at_ns for at_ns in answered if began_ns <= at_ns < ended_ns), default=began_ns)

@@ -27,4 +27,6 @@ def test_a_pass_takes_as_many_clean_cases_as_the_page_says(percent: str, cases: 
 def test_the_formula_has_the_constants_of_the_code() -> None:
     assert f"R_j(0) = {START} ;  {RESTARTS} restarts share {1 - START:.1f} evenly" in PAGE
     assert f"**Tempering**: {TEMPER} times the dispersion for rollbacks" in PAGE
-    assert f"availability {WEIGHTS[Group.AVAILABILITY]}" in PAGE
+    assert f"relative {WEIGHTS[Group.RELATIVE]}, availability {WEIGHTS[Group.AVAILABILITY]}" in PAGE
+    assert WEIGHTS[Group.PAYMENT] == WEIGHTS[Group.LATENCY]
+    assert f"payment and latency {WEIGHTS[Group.LATENCY]} each" in PAGE

@@ -9,7 +9,9 @@ from tminus.domain.plan.times import MINUTE_MS
 from tminus.domain.report.evidence import MetricRow, metric_rows
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.weighing import Weighing
+from tminus.engine.decide.launch.work import MEASURE
 from tminus.engine.drive import fold_launch
+from tminus.engine.observe import job_name, measurements
 from tminus.engine.ports import Ports
 from tminus.engine.weigh import Weigher
 
@@ -53,7 +55,10 @@ def look_at_evidence(ports: Ports, launch: str, *, with_events: bool = False) ->
     state, _ = fold_launch(ports.journal, ports.shelf, launch)
     now_ms = ports.clock.now_ms()
     samples = ports.ring.samples(launch, now_ms - LOOK_BACK_MS)
-    weighing = Weigher(ports, launch).read(state, samples, now_ms)
+    key = job_name(launch, MEASURE)
+    found = ports.jobs.read_jobs([key])
+    measured = measurements(state, {MEASURE: found[key]} if key in found else {})
+    weighing = Weigher(ports, launch).read(state, samples, measured, now_ms)
     records = ports.journal.read(launch) if with_events else ()
     events = tuple((decode(each.kind, each.version, each.body), each.at_ms) for each in records)
     return EvidenceLook(launch, now_ms, state, samples, weighing, events)

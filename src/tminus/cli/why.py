@@ -105,7 +105,7 @@ def explain(ports: Ports, launch: str, lease: Lease | None) -> Why:
     observer = Observer(looking, launch)
     # Orders are left to the driver, so that the answer is about the launch as it stands.
     observation = observer.observe(state, now_ms, (), journal_open=True)
-    weighing = Weigher(looking, launch).read(state, observer.samples, now_ms)
+    weighing = Weigher(looking, launch).read(state, observer.samples, observation.measurements, now_ms)
     step = decide_tick(state, observation, observer.samples, weighing=weighing)
     entered = [event for event in step.events if isinstance(event, PhaseEntered)]
     records = ports.journal.read(launch)

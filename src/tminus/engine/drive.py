@@ -126,7 +126,7 @@ class Driver:
         orders = self._orders()
         journal_open = self._flush()
         seen = self._observer.observe(self.state, now_ms, orders, journal_open=journal_open)
-        weighing = self._weigher.weigh(self.state, self._observer.samples, now_ms)
+        weighing = self._weigher.weigh(self.state, self._observer.samples, seen.measurements, now_ms)
         observation = with_judgement(self.state, seen, self._observer.samples, weighing)
         step = decide_judged(self.state, observation, self._observer.samples, self._courses)
         self._courses = step.courses

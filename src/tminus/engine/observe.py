@@ -60,7 +60,7 @@ class Observer:
         router = self._router()
         self._sample(state, now_ms)
         jobs = self._jobs(state)
-        measurements = _measurements(state, jobs or {})
+        measured = measurements(state, jobs or {})
         return Observation(
             now_ms=now_ms,
             router=router,
@@ -70,9 +70,9 @@ class Observer:
             orders=tuple(orders),
             hosting=self._hosting_digest(state.plan) if state.phase is Phase.STAGING else None,
             replayed=self._count_replayed(state, now_ms),
-            history=self._chronicle.points(state, now_ms, self._samples, measurements),
+            history=self._chronicle.points(state, now_ms, self._samples, measured),
             journal_open=journal_open,
-            measurements=measurements,
+            measurements=measured,
         )
 
     def _router(self) -> RouterReading | FaultReading:
@@ -149,8 +149,13 @@ class Observer:
         return self._replayed
 
 
-def _measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measurements:
-    """What the sources of metrics told, and what people entered."""
+def measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measurements:
+    """What the sources of metrics told, and what people entered.
+
+    Args:
+        state: of the launch.
+        jobs: readings of its jobs by key; only that of `MEASURE` matters.
+    """
     job = jobs.get(MEASURE)
     asked = read_measurements(job.progress if job is not None else None)
     entered: dict[str, list[Measurement]] = {}

@@ -8,6 +8,7 @@ from tminus.domain.plan.plan import FULL_BP
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.evidence.dumped import DumpError
+from tminus.domain.watch.measurement import Measurements
 from tminus.domain.watch.terms import Terms, after_promotion, terms_of
 from tminus.domain.watch.weighing import RETICK_MS, Traffic, Weighing
 from tminus.engine.decide.evidence import arms_of
@@ -31,7 +32,9 @@ class Weigher:
         self._dumped_ms = 0
         self._dumped_step_ms = 0
 
-    def weigh(self, state: LaunchState, samples: Sequence[Sample], now_ms: int) -> Weighing | None:
+    def weigh(
+        self, state: LaunchState, samples: Sequence[Sample], found: Measurements, now_ms: int
+    ) -> Weighing | None:
         """The evidence with these samples; each counts once, whoever was given it first.
 
         None where nothing is weighed: without terms, and outside of a trial and the watch.
@@ -39,20 +42,24 @@ class Weigher:
         Args:
             state: of the launch.
             samples: oldest first; those that were given before may be among them.
+            found: measurements of the plan's metrics, likewise.
             now_ms: milliseconds since the epoch.
         """
-        weighing = self.read(state, samples, now_ms)
+        weighing = self.read(state, samples, found, now_ms)
         if weighing is not None:
             self._weighing = self._put_aside(state, weighing, now_ms)
         return self._weighing
 
-    def read(self, state: LaunchState, samples: Sequence[Sample], now_ms: int) -> Weighing | None:
+    def read(
+        self, state: LaunchState, samples: Sequence[Sample], found: Measurements, now_ms: int
+    ) -> Weighing | None:
         """The same for whoever only looks: nothing is put aside."""
         if state.terms is None or (state.phase not in TRIAL and state.phase is not Phase.WATCHING):
             return None
         weighing = self._weighing
         if weighing is None:
             weighing = self._resume(state)
+        weighing = weighing.measure(found, state.entered_ms if state.cutover_ms is None else state.cutover_ms)
         for sample in _newer(samples, weighing.sampled_ms):
             weighing = _given(weighing, state, sample)
         if now_ms - weighing.ticked_ms >= RETICK_MS:

@@ -8,6 +8,7 @@ from tminus.domain.plan.database import Backups, Database, Integrity, Migrations
 from tminus.domain.plan.limit import ALL_CLASSES, Against, Limit, Metric, Trigger
 from tminus.domain.plan.metric import MetricKind
 from tminus.domain.plan.plan import (
+    FULL_BP,
     ArtifactSmoke,
     Build,
     Freeze,
@@ -341,7 +342,11 @@ def _triggers(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tupl
 def _trigger(file: LaunchFile, section: TriggerSection) -> Trigger:
     """Judged by evidence without a window of its own, where there is a formula for its limit."""
     limit = _limit(file, section, default_of(Limit, "window_ms") if section.over is None else section.over)
-    return Trigger(limit, section.then, weighed=section.over is None and can_be_weighed(limit))
+    metric = definition_of(file, limit.measured) if limit.measured else None
+    beside = file.shift.steps[0] < FULL_BP
+    windowed = section.over is not None or "min_requests" in section.model_fields_set
+    weighed = not windowed and can_be_weighed(limit, metric, beside=beside)
+    return Trigger(limit, section.then, weighed=weighed)
 
 
 def _alerts(file: LaunchFile, table: RouteTable, chosen: list[Choice]) -> tuple[AlertRule, ...]:

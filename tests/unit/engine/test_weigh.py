@@ -62,7 +62,7 @@ def driven(kept: Kept, samples: Sequence[Sample]) -> Weighing:
     for sample in samples:
         memory.append(sample)
         kept.ring.append(sample)
-        held = mine.weigh(STATE, memory, sample.at_ms)
+        held = mine.weigh(STATE, memory, {}, sample.at_ms)
     assert held is not None
     return held
 
@@ -110,15 +110,15 @@ def test_evidence_that_cannot_be_put_aside_is_weighed_all_the_same() -> None:
 def test_it_is_put_aside_every_ten_seconds_and_with_each_step() -> None:
     kept = Kept()
     mine = weigher(kept)
-    mine.weigh(STATE, SAMPLES[:1], NOW_MS + 1_000)
+    mine.weigh(STATE, SAMPLES[:1], {}, NOW_MS + 1_000)
     first = kept.shelf
-    mine.weigh(STATE, SAMPLES[:5], NOW_MS + 1_000 + DUMP_EVERY_MS - 1)
+    mine.weigh(STATE, SAMPLES[:5], {}, NOW_MS + 1_000 + DUMP_EVERY_MS - 1)
     assert kept.shelf is first
     stepped = replace(STATE, step=1, step_ms=NOW_MS + 11_000)
-    mine.weigh(stepped, SAMPLES[:6], NOW_MS + 1_000 + DUMP_EVERY_MS - 1)
+    mine.weigh(stepped, SAMPLES[:6], {}, NOW_MS + 1_000 + DUMP_EVERY_MS - 1)
     second = kept.shelf
     assert second is not first
-    mine.weigh(stepped, SAMPLES[:30], NOW_MS + 31_000)
+    mine.weigh(stepped, SAMPLES[:30], {}, NOW_MS + 31_000)
     assert kept.shelf is not second
 
 
@@ -143,17 +143,17 @@ def test_a_shelf_of_other_terms_is_left_and_the_trial_weighed_anew() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.COUNTDOWN, Phase.STAGING, Phase.ROLLING_BACK])
 def test_outside_of_trial_and_watch_nothing_is_weighed(phase: Phase) -> None:
-    assert weigher(Kept()).weigh(replace(STATE, phase=phase), SAMPLES, NOW_MS) is None
+    assert weigher(Kept()).weigh(replace(STATE, phase=phase), SAMPLES, {}, NOW_MS) is None
 
 
 def test_a_launch_without_terms_weighs_nothing() -> None:
-    assert weigher(Kept()).weigh(replace(STATE, terms=None), SAMPLES, NOW_MS) is None
+    assert weigher(Kept()).weigh(replace(STATE, terms=None), SAMPLES, {}, NOW_MS) is None
 
 
 def test_without_samples_the_judge_still_looks() -> None:
     mine = weigher(Kept())
-    mine.weigh(STATE, SAMPLES[:30], NOW_MS + 30_000)
-    found = mine.weigh(STATE, SAMPLES[:30], NOW_MS + 90_000)
+    mine.weigh(STATE, SAMPLES[:30], {}, NOW_MS + 30_000)
+    found = mine.weigh(STATE, SAMPLES[:30], {}, NOW_MS + 90_000)
     assert found is not None
     assert found.judgement is not None
     assert found.judgement.state == "stale"
@@ -165,7 +165,7 @@ def test_in_the_watch_evidence_begins_anew_over_a_restart_too() -> None:
     kept = Kept()
     driven(kept, SAMPLES[:40])
     kept.ring += SAMPLES[40:60]
-    found = weigher(kept).weigh(promoted, SAMPLES[40:60], NOW_MS + 60_000)
+    found = weigher(kept).weigh(promoted, SAMPLES[40:60], {}, NOW_MS + 60_000)
     assert found is not None
     assert found.promoted
     assert found.figures[0].total == 2_000

@@ -16,6 +16,10 @@ class Counted(StrEnum):
     """Answers of a class, by how long they took."""
     SHARES = "shares"
     """Requests of both slots, and which of them the candidate got."""
+    CASES = "cases"
+    """Cases of a metric of the plan, and its bad ones."""
+    SUCCESSES = "successes"
+    """Cases of a metric of the plan whose source counts the good ones: the others are bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Subject:
         rollback: name of the trigger that a broken limit fires; empty without one.
         alert: name of the trigger that a broken alert limit fires; empty without one.
         on_alert: what that leads to.
+        measured: the plan's metric whose cases these are; empty for what the router counts.
     """
 
     metric: str
@@ -37,6 +42,7 @@ class Subject:
     rollback: str = ""
     alert: str = ""
     on_alert: Consequence = Consequence.ALERT
+    measured: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,10 +100,13 @@ def _row(
 
 def _judged_by(metric: Metric, subject: Subject, stable: str) -> str:
     of = "" if subject.route_class == ALL_CLASSES else f" of {subject.route_class}"
+    once = ", each case once" if metric.deduplicated else ""
     what = {
         Counted.ERRORS: f"share of requests{of} that fail",
         Counted.TIMES: f"answer times of requests{of}",
         Counted.SHARES: f"share of requests{of} that reach the candidate",
+        Counted.CASES: f"bad cases of {subject.measured}{once}",
+        Counted.SUCCESSES: f"cases of {subject.measured} without success{once}",
     }[subject.counted]
     against = f", against {stable} in the same moments" if metric.needs_stable else ""
     strict = ", in blocks of 5 s" if metric.strict else ""

@@ -58,7 +58,8 @@ def _foreseen(
     for metric, subject in zip(terms.rules.metrics, terms.subjects, strict=True):
         baseline = baselines.get(subject.route_class, Baseline())
         per_s_milli = baseline.per_s_milli * share_bp // FULL_BP
-        if metric.kind not in (Kind.RATE, Kind.P95) or metric.strict or not per_s_milli:
+        unforeseen = metric.kind not in (Kind.RATE, Kind.P95) or metric.strict or subject.measured
+        if unforeseen or not per_s_milli:
             continue
         healthy_ppm = _healthy_ppm(metric, subject, baseline)
         yield forecast(terms.rules, metric.name, per_s_milli, plan.shift.step_deadline_ms, healthy_ppm)

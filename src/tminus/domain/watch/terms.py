@@ -11,9 +11,11 @@ from tminus.domain.codec import from_json, to_json
 from tminus.domain.launch.evidence import BaselineTaken, Counted, Subject, TermsFixed
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.judging import Judging, Mode
-from tminus.domain.plan.limit import ALL_CLASSES, Consequence, Limit, Trigger
+from tminus.domain.plan.limit import ALL_CLASSES, Against, Consequence, Limit, Side, Trigger
 from tminus.domain.plan.limit import Metric as Measure
+from tminus.domain.plan.metric import MetricDefinition, MetricKind
 from tminus.domain.plan.plan import FULL_BP, Plan
+from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.watch.baseline import Baseline
 from tminus.domain.watch.counts import BUCKETS_MS
 from tminus.domain.watch.evidence.metric import Group, Kind, Metric, cuts_of
@@ -23,11 +25,16 @@ PAYMENT = "payment"
 """Classes whose name begins so draw on the part of the error budget that is kept for payments."""
 
 _MILLI = 1000
+_PPM = 1_000_000
+_MICRO_PER_MILLI = 1_000
 _GUESSED_MILLI = Baseline().dispersion_milli
 _MOST_PPM = 500_000  # half of all requests: beyond it nothing is left that a formula could look for
 _SHARE_MILLI = 1_250  # the router draws each request; a quarter more or less is no chance
 _FLOOR_OF_RATE = (1, 2)  # of the limit, as the handbook's alert at 0.5 % is of its limit of 1 %
 _FLOOR_OF_TIME = (3, 5)  # as 300 ms are of 500 ms
+_ANY_CUTS_MS = (50, 100, 200, 500, 1_000)  # where stable was not seen before, and its percentiles are unknown
+_FEWEST_READINGS = 2  # of a metric of the plan: one may be a slip of its source
+_MISSES = 2  # so many looks in a row may fail before a metric is stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,19 @@ class Terms:
         return self.subjects[self.rules.index(metric)]
 
 
-def can_be_weighed(limit: Limit) -> bool:
-    """Whether there is a formula for a limit; without one it is judged over its window."""
+def can_be_weighed(limit: Limit, metric: MetricDefinition | None = None, *, beside: bool = False) -> bool:
+    """Whether there is a formula for a limit; without one it is judged over its window.
+
+    Args:
+        limit: of a trigger.
+        metric: the plan's metric that it names, if it does.
+        beside: stable has a share of the traffic in some step, so that the two can be compared.
+    """
+    if limit.metric is Measure.MEASURED:
+        counts = metric is not None and metric.counted is MetricKind.RATIO and metric.cumulative
+        return counts and limit.is_absolute and 0 < _allowed_ppm(limit) < _MOST_PPM
+    if limit.against is Against.STABLE:
+        return beside and limit.is_routed
     if not limit.is_absolute:
         return False
     if limit.metric is Measure.ERROR_RATE:
@@ -71,6 +89,11 @@ class Arms:
 
     candidate: Slot
     stable: Slot | None
+
+
+def is_shared(plan: Plan) -> bool:
+    """Whether both slots have traffic at the same time in some step."""
+    return plan.shift.steps_bp[0] < FULL_BP
 
 
 def baseline_classes(plan: Plan) -> tuple[str, ...]:
@@ -89,8 +112,8 @@ def fix_terms(plan: Plan, arms: Arms, baselines: Mapping[str, Baseline]) -> Term
     """
     judging = plan.judging
     made = list(_absolute(plan, baselines))
-    if arms.stable is not None and plan.shift.steps_bp[0] < FULL_BP:
-        made += list(_beside(plan, arms, made, baselines))
+    if arms.stable is not None and is_shared(plan):
+        made += [*_beside(plan, arms, made, baselines), *_against(plan, baselines)]
     made = _told_apart(made)
     metrics = tuple(metric for metric, _ in made)
     event = TermsFixed(
@@ -154,20 +177,54 @@ _Made = tuple[Metric, Subject]
 
 def _absolute(plan: Plan, baselines: Mapping[str, Baseline]) -> Iterator[_Made]:
     """A metric for each thing that triggers limit, and one more where a broken limit holds the launch."""
-    weighed = [trigger for trigger in plan.triggers if trigger.weighed]
-    things = dict.fromkeys((each.limit.metric, each.limit.route_class) for each in weighed)
-    for measure, route_class in things:
-        mine = [
-            each for each in weighed if (each.limit.metric, each.limit.route_class) == (measure, route_class)
-        ]
-        baseline = baselines.get(route_class, Baseline())
+    weighed = [trigger for trigger in plan.triggers if trigger.weighed and trigger.limit.is_absolute]
+    for thing in dict.fromkeys(_thing(each.limit) for each in weighed):
+        mine = [each for each in weighed if _thing(each.limit) == thing]
         rollback = _strictest(mine, Consequence.ROLLBACK)
-        alert = _strictest(mine, Consequence.ALERT) or _told(plan, measure, route_class, rollback)
+        alert = _strictest(mine, Consequence.ALERT) or _told(plan, thing, rollback)
+        about = _About(plan, mine[0].limit, baselines)
         if rollback is not None or alert is not None:
-            yield _metric(plan.judging, baseline, rollback, alert, Consequence.ALERT)
+            yield _metric(about, rollback, alert, Consequence.ALERT)
         hold = _strictest(mine, Consequence.HOLD)
         if hold is not None:
-            yield _metric(plan.judging, baseline, None, hold, Consequence.HOLD)
+            yield _metric(about, None, hold, Consequence.HOLD)
+
+
+_Thing = tuple[Measure, str, str, Side]
+
+
+def _thing(limit: Limit) -> _Thing:
+    """What a limit is about: limits on the same thing are one metric."""
+    return limit.metric, limit.route_class, limit.measured, limit.side
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a metric is made from: the plan, one of its limits, and stable's baselines."""
+
+    plan: Plan
+    limit: Limit
+    baselines: Mapping[str, Baseline]
+
+    @property
+    def judging(self) -> Judging:
+        return self.plan.judging
+
+    @property
+    def baseline(self) -> Baseline:
+        """Of the class; nothing is known of how a metric of the plan was before."""
+        none = Baseline()
+        return none if self.limit.measured else self.baselines.get(self.limit.route_class, none)
+
+    @property
+    def measured(self) -> MetricDefinition | None:
+        return self.plan.metric(self.limit.measured) if self.limit.measured else None
+
+    @property
+    def counted(self) -> Counted:
+        if self.limit.metric is Measure.MEASURED:
+            return Counted.SUCCESSES if self.limit.side is Side.BELOW else Counted.CASES
+        return Counted.TIMES if self.limit.metric is Measure.LATENCY_P95 else Counted.ERRORS
 
 
 def _told_apart(made: Sequence[_Made]) -> list[_Made]:
@@ -181,52 +238,72 @@ def _told_apart(made: Sequence[_Made]) -> list[_Made]:
     return list(found.values())
 
 
+def _allowed_ppm(limit: Limit) -> int:
+    """Share of bad cases that a limit on a rate allows; of one on good cases, the share of the others."""
+    return _PPM - limit.at_most if limit.side is Side.BELOW else limit.at_most
+
+
+def _bound(limit: Limit) -> int:
+    return limit.at_most if limit.metric is Measure.LATENCY_P95 else _allowed_ppm(limit)
+
+
 def _strictest(triggers: Sequence[Trigger], consequence: Consequence) -> Limit | None:
     limits = [each.limit for each in triggers if each.consequence is consequence]
-    return min(limits, key=lambda limit: limit.at_most, default=None)
+    return min(limits, key=_bound, default=None)
 
 
-def _told(plan: Plan, measure: Measure, route_class: str, rollback: Limit | None) -> Limit | None:
+def _told(plan: Plan, thing: _Thing, rollback: Limit | None) -> Limit | None:
     """What the plan's alert rules say of the same thing, below the limit that rolls back."""
     limits = [
         rule.limit
         for rule in plan.alerts
-        if (rule.limit.metric, rule.limit.route_class) == (measure, route_class)
-        and rule.limit.at_most > 0
-        and (rollback is None or rule.limit.at_most < rollback.at_most)
+        if _thing(rule.limit) == thing
+        and rule.limit.is_absolute
+        and 0 < _bound(rule.limit) < (_bound(rollback) if rollback is not None else BUCKETS_MS[-1] * _PPM)
     ]
-    return min(limits, key=lambda limit: limit.at_most, default=None)
+    return min(limits, key=_bound, default=None)
 
 
-def _metric(
-    judging: Judging, baseline: Baseline, rollback: Limit | None, alert: Limit | None, on_alert: Consequence
-) -> _Made:
+def _metric(about: _About, rollback: Limit | None, alert: Limit | None, on_alert: Consequence) -> _Made:
     limit = rollback or alert
     assert limit is not None
-    times = limit.metric is Measure.LATENCY_P95
+    judging, baseline, measured = about.judging, about.baseline, about.measured
     holds = " (hold)" if on_alert is Consequence.HOLD else ""
     name = f"{limit.name}{holds}"
-    return (
-        Metric(
-            name=name,
-            kind=Kind.P95 if times else Kind.RATE,
-            limit=None if rollback is None else rollback.at_most,
-            alert=None if alert is None else alert.at_most,
-            group=_group(limit),
-            dispersion_milli=baseline.dispersion_milli,
-            # Where failures are known to come in clusters, a pass must outlast the time between two of them.
-            tempers_pass=judging.mode is Mode.STRICT or baseline.dispersion_milli > _GUESSED_MILLI,
-            strict=judging.mode is Mode.STRICT,
-            burn_in_ms=judging.burn_in_ms,
-        ),
-        Subject(
-            metric=name,
-            counted=Counted.TIMES if times else Counted.ERRORS,
-            route_class=limit.route_class,
-            rollback="" if rollback is None else rollback.name,
-            alert="" if alert is None else _alert_name(rollback, alert),
-            on_alert=on_alert,
-        ),
+    strict = judging.mode is Mode.STRICT and measured is None
+    metric = Metric(
+        name=name,
+        kind=Kind.P95 if limit.metric is Measure.LATENCY_P95 else Kind.RATE,
+        limit=None if rollback is None else _bound(rollback),
+        alert=None if alert is None else _bound(alert),
+        group=_group(limit),
+        dispersion_milli=baseline.dispersion_milli,
+        # Where failures are known to come in clusters, a pass must outlast the time between two of them.
+        tempers_pass=judging.mode is Mode.STRICT or baseline.dispersion_milli > _GUESSED_MILLI,
+        strict=strict,
+        burn_in_ms=judging.burn_in_ms,
+    )
+    if measured is not None:
+        metric = replace(
+            metric,
+            deduplicated=bool(measured.dedupe),
+            blocks=max(_FEWEST_READINGS, -(-judging.bad_seconds * SECOND_MS // measured.every_ms)),
+            stale_ms=max(metric.stale_ms, _MISSES * measured.every_ms + measured.limit_ms),
+        )
+    return metric, _subject(about, name, rollback, alert, on_alert)
+
+
+def _subject(
+    about: _About, name: str, rollback: Limit | None, alert: Limit | None, on_alert: Consequence
+) -> Subject:
+    return Subject(
+        metric=name,
+        counted=about.counted,
+        route_class=about.limit.route_class,
+        rollback="" if rollback is None else rollback.name,
+        alert="" if alert is None else _alert_name(rollback, alert),
+        on_alert=on_alert,
+        measured=about.limit.measured,
     )
 
 
@@ -237,7 +314,8 @@ def _alert_name(rollback: Limit | None, alert: Limit) -> str:
 def _group(limit: Limit) -> Group:
     if limit.metric is Measure.LATENCY_P95:
         return Group.LATENCY
-    return Group.PAYMENT if limit.route_class.startswith(PAYMENT) else Group.AVAILABILITY
+    paid = limit.route_class.startswith(PAYMENT) or limit.measured.startswith(PAYMENT)
+    return Group.PAYMENT if paid else Group.AVAILABILITY
 
 
 def _beside(
@@ -247,7 +325,8 @@ def _beside(
     baseline = baselines.get(ALL_CLASSES, Baseline())
     if plan.judging.relative_milli is not None:
         for metric, subject in made:
-            if subject.route_class == ALL_CLASSES and metric.limit is not None:
+            counts = subject.route_class == ALL_CLASSES and not subject.measured
+            if counts and metric.limit is not None:
                 compared = _compared(plan.judging, metric, arms, baseline)
                 if compared is not None:
                     yield compared
@@ -280,3 +359,30 @@ def _compared(judging: Judging, metric: Metric, arms: Arms, baseline: Baseline) 
     )
     counted = Counted.TIMES if times else Counted.ERRORS
     return compared, Subject(name, counted, rollback=name, alert=f"{name} (alert)")
+
+
+def _against(plan: Plan, baselines: Mapping[str, Baseline]) -> Iterator[_Made]:
+    """A metric for each trigger that compares with stable."""
+    for trigger in plan.triggers:
+        limit = trigger.limit
+        if not trigger.weighed or limit.is_absolute:
+            continue
+        about = _About(plan, limit, baselines)
+        counts = about.baseline.counts
+        times = limit.metric is Measure.LATENCY_P95
+        rolls_back = trigger.consequence is Consequence.ROLLBACK
+        factor = limit.at_most // _MICRO_PER_MILLI
+        metric = Metric(
+            name=limit.name,
+            kind=Kind.LATENCY_AGAINST_STABLE if times else Kind.AGAINST_STABLE,
+            limit=factor if rolls_back else None,
+            alert=None if rolls_back else factor,
+            group=Group.LATENCY if times else Group.RELATIVE,
+            dispersion_milli=about.baseline.dispersion_milli,
+            strict=plan.judging.mode is Mode.STRICT,
+            burn_in_ms=plan.judging.burn_in_ms,
+            cuts_ms=(cuts_of(counts.within, counts.answers) or _ANY_CUTS_MS) if times else (),
+        )
+        rollback, alert = (limit, None) if rolls_back else (None, limit)
+        on_alert = Consequence.ALERT if rolls_back else trigger.consequence
+        yield metric, _subject(about, limit.name, rollback, alert, on_alert)

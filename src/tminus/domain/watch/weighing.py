@@ -14,6 +14,7 @@ from tminus.domain.launch.evidence import Counted, EvidenceWeighed, Subject, Wei
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.plan import FULL_BP
+from tminus.domain.watch.cases import Cases, since
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.evidence.dumped import DumpError
 from tminus.domain.watch.evidence.judge import Judge
@@ -22,9 +23,10 @@ from tminus.domain.watch.evidence.metric import Kind, Metric
 from tminus.domain.watch.evidence.rules import place_of, target_of
 from tminus.domain.watch.evidence.tally import Arm, Reading, Tally
 from tminus.domain.watch.fed import Added, Fed, add
+from tminus.domain.watch.measurement import Measurements
 from tminus.domain.watch.terms import Arms, Terms
 
-VERSION = 1
+VERSION = 2
 PPM_PER_BP = 100
 
 RETICK_MS = 1_000
@@ -57,6 +59,7 @@ class Weighing:
         arms: the slots.
         judge: the evidence.
         fed: what was given so far, by slot and class.
+        cases: the same of the plan's metrics, by name.
         sampled_ms: time of the newest sample that was given; -1 before the first.
         ticked_ms: when the judge last looked; -1 before.
         promoted: the candidate is stable now, and the terms are those of the watch.
@@ -68,6 +71,7 @@ class Weighing:
     arms: Arms
     judge: Judge
     fed: Mapping[str, Fed] = field(default_factory=dict)
+    cases: Mapping[str, Cases] = field(default_factory=dict)
     sampled_ms: int = -1
     ticked_ms: int = -1
     promoted: bool = False
@@ -90,7 +94,7 @@ class Weighing:
         fed: dict[str, Fed] = dict(self.fed)
         added: dict[tuple[Arm, str], Added] = {}
         for arm, slot in self._slots:
-            for route_class in dict.fromkeys(subject.route_class for subject in self.terms.subjects):
+            for route_class in dict.fromkeys(each.route_class for each in self.terms.subjects):
                 key = f"{arm.value}|{route_class}"
                 counts = sample.class_total(slot, traffic.generation, route_class)
                 fed[key], added[arm, route_class] = add(fed.get(key, Fed()), counts)
@@ -99,11 +103,33 @@ class Weighing:
         readings = [
             reading
             for metric, subject in zip(self.terms.rules.metrics, self.terms.subjects, strict=True)
+            if not subject.measured
             for reading in _readings(metric, subject, sample.at_ms, added, weight_ppm)
         ]
         judge = self.judge.feed(*readings)
         given = replace(self, judge=judge, fed=fed, sampled_ms=sample.at_ms)
         return given.look(sample.at_ms, traffic)
+
+    def measure(self, found: Measurements, began_ms: int) -> "Weighing":
+        """With what the plan's metrics have counted since; a measurement that was given changes nothing.
+
+        Args:
+            found: measurements by the metric's name, oldest first.
+            began_ms: when traffic began to move.
+        """
+        cases: dict[str, Cases] = dict(self.cases)
+        readings = []
+        for name in dict.fromkeys(each.measured for each in self.terms.subjects if each.measured):
+            after, added = since(cases.get(name), found.get(name, ()), began_ms)
+            if after is not None:
+                cases[name] = after
+            readings += [
+                Reading(subject.metric, Arm.CANDIDATE, at_ms, _bad_of(subject, tally), tally.total)
+                for subject in self.terms.subjects
+                if subject.measured == name
+                for at_ms, tally in added
+            ]
+        return replace(self, judge=self.judge.feed(*readings), cases=cases) if readings else self._at(cases)
 
     def look(self, now_ms: int, traffic: Traffic) -> "Weighing":
         """With what holds at `now_ms`, also where nothing new was given."""
@@ -114,7 +140,8 @@ class Weighing:
     def dump(self) -> str:
         """All of it as text: JSON whose only numbers are whole."""
         fed = {key: list(astuple(each)) for key, each in self.fed.items()}
-        body = [VERSION, self.promoted, self.sampled_ms, self.ticked_ms, fed, self.judge.dump()]
+        cases = {name: list(astuple(each)) for name, each in self.cases.items()}
+        body = [VERSION, self.promoted, self.sampled_ms, self.ticked_ms, fed, cases, self.judge.dump()]
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -125,15 +152,24 @@ class Weighing:
             DumpError: the text is no dump, or one made under other terms.
         """
         try:
-            version, promoted, sampled_ms, ticked_ms, fed, judge = json.loads(text)
+            version, *parts = json.loads(text)
             if version != VERSION:
                 raise DumpError(f"the dump has version {version}, and this program reads {VERSION}")
+            promoted, sampled_ms, ticked_ms, fed, cases, judge = parts
             kept = {str(key): _read_fed(*row) for key, row in fed.items()}
+            counted = {str(name): Cases(*row) for name, row in cases.items()}
         except (ValueError, TypeError, AttributeError, IndexError) as error:
             raise error if isinstance(error, DumpError) else DumpError("the dump is damaged") from error
         held = watch_terms if promoted else terms
         loaded = cls(
-            held, arms, Judge.load(held.rules, judge), kept, sampled_ms, ticked_ms, promoted=bool(promoted)
+            terms=held,
+            arms=arms,
+            judge=Judge.load(held.rules, judge),
+            fed=kept,
+            cases=counted,
+            sampled_ms=sampled_ms,
+            ticked_ms=ticked_ms,
+            promoted=bool(promoted),
         )
         return replace(loaded, judgement=loaded.judge.judgement())
 
@@ -171,6 +207,9 @@ class Weighing:
         short = [metric for metric in self.awaited if metric.state is State.UNDERPOWERED]
         return bool(short) and all(metric.candidate.bad == 0 for metric in short)
 
+    def _at(self, cases: Mapping[str, Cases]) -> "Weighing":
+        return self if cases == self.cases else replace(self, cases=cases)
+
     @property
     def _slots(self) -> Iterator[tuple[Arm, Slot]]:
         yield Arm.CANDIDATE, self.arms.candidate
@@ -183,6 +222,10 @@ def is_fine(metric: MetricJudgement) -> bool:
     if metric.state in (State.STALE, State.NO_DATA, State.ROLLBACK):
         return False
     return metric.passed or not metric.can_pass
+
+
+def _bad_of(subject: Subject, tally: Tally) -> int:
+    return tally.total - tally.bad if subject.counted is Counted.SUCCESSES else tally.bad
 
 
 def _read_fed(requests: int, good: int, bad: int, answers: int, within: list[int]) -> Fed:

@@ -7,7 +7,7 @@ BLOCK_S = 10
 """Length of a baseline's blocks, in seconds: longer than retries take, and many of them in half an hour."""
 
 _GUESS = 2.0
-_GUESS_WEIGHT = 20  # blocks; a baseline with a few bad ones says little
+_GUESS_WEIGHT = 10  # blocks; a baseline with a few bad ones says little
 _LEAST, _MOST = 1.0, 30.0
 
 

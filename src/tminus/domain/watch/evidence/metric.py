@@ -66,6 +66,8 @@ class Metric:
         cuts_ms: the edges that are compared with stable's, from `cuts_of`.
         baseline_bad: bad cases of the baseline.
         baseline_total: cases of the baseline.
+        blocks: fewest readings that a rollback rests on; 0 takes the rules' number of seconds. For metrics
+            that are read every few seconds: each reading then stands for many.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Metric:
     cuts_ms: tuple[int, ...] = ()
     baseline_bad: int = 0
     baseline_total: int = 0
+    blocks: int = 0
 
     @property
     def compares(self) -> bool:

@@ -44,9 +44,10 @@ TEMPER = 1.5
 lets it rest on fewer blocks wants it soon, and has it tempered by the dispersion alone."""
 
 WEIGHTS: Mapping[Group, float] = MappingProxyType(
-    {Group.AVAILABILITY: 0.4, Group.PAYMENT: 0.2, Group.RELATIVE: 0.2, Group.LATENCY: 0.2}
+    {Group.AVAILABILITY: 0.3, Group.PAYMENT: 0.15, Group.RELATIVE: 0.4, Group.LATENCY: 0.15}
 )
-"""How the error budget is split. Groups without metrics leave their part to the others."""
+"""How the error budget is split: most to the comparison, which finds a bad candidate first. Groups without
+metrics leave their part to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
     dispersion = metric.dispersion_milli / MILLI
     rollback = alert = passing = None
     if (kernel := kernel_of(metric, metric.limit)) is not None:
-        blocks = STRICT_BLOCKS if metric.strict else rules.blocks
+        blocks = STRICT_BLOCKS if metric.strict else metric.blocks or rules.blocks
         alpha = rules.alpha_ppm / PPM * weight
         usual = TEMPER if rules.blocks >= ROLLBACK_BLOCKS else 1.0
         temper = 1.0 if free else usual * dispersion
@@ -198,7 +199,8 @@ def _scales_of(rules: Rules, metric: Metric, weight: float, alert_weight: float)
         )
     if (kernel := kernel_of(metric, metric.alert)) is not None:
         alpha = rules.alert_ppm / PPM * alert_weight
-        alert = Scale(kernel, detector(kernel.size, alpha, ALERT_BLOCKS, 1.0 if free else dispersion, every))
+        fewest = min(ALERT_BLOCKS, metric.blocks or ALERT_BLOCKS)
+        alert = Scale(kernel, detector(kernel.size, alpha, fewest, 1.0 if free else dispersion, every))
     if (kernel := passing_kernel_of(metric)) is not None:
         temper = dispersion if metric.tempers_pass and not metric.deduplicated else 1.0
         passing = Scale(kernel, proof(kernel.size, rules.pass_ppm / PPM, temper))
