@@ -62,6 +62,8 @@ def _field_names(cls: type) -> tuple[str, ...]:
 def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401 - a type hint is not always a type
     if hint is Any:
         return lambda body: body
+    if isinstance(hint, typing.NewType):
+        return _decoder(hint.__supertype__)
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -1,6 +1,7 @@
-"""One bounded GET request. Follows no redirect and sends nothing twice."""
+"""One bounded request without a body. Follows no redirect and sends nothing twice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tminus.adapters.http.connection import Connection, Exchange, Trouble, parse_origin
@@ -16,17 +17,44 @@ _FIXED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A complete answer.
+
+    Attributes:
+        status: redirects are answers too.
+        headers: lower-case name to value; values of repeated headers are joined by `, `.
+        body: its bytes.
+        duration_ms: from before the connection to the last byte.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    duration_ms: int
+
+
 def fetch(url: str, headers: Sequence[tuple[str, str]], limit_ms: int, most_bytes: int) -> Fetched | Missed:
     """See `ports.metrics.Fetch`."""
+    found = look(url, headers, limit_ms, most_bytes)
+    if isinstance(found, Missed):
+        return found
+    return Fetched(found.status, found.headers.get("content-type", ""), found.body)
+
+
+def look(
+    url: str, headers: Sequence[tuple[str, str]], limit_ms: int, most_bytes: int, method: str = "GET"
+) -> Looked | Missed:
+    """The whole answer to one request, or why there is none; see `ports.metrics.Fetch`."""
     given = {name.lower() for name, _ in headers}
     fixed = [(name, value) for name, value in _FIXED if name.lower() not in given]
     try:
         origin = parse_origin(url)
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = request_bytes("GET", path, origin.authority, (*fixed, *headers), None)
+        request = request_bytes(method, path, origin.authority, (*fixed, *headers), None)
         with Connection(origin, keep_body=most_bytes) as connection:
-            exchange = connection.exchange(request, "GET", limit_ms / 1000)
+            exchange = connection.exchange(request, method, limit_ms / 1000)
     except UnicodeError:
         return Missed(MeasuredState.UNREACHABLE, "its host is no name that can be looked up")
     except ValueError:
@@ -34,14 +62,15 @@ def fetch(url: str, headers: Sequence[tuple[str, str]], limit_ms: int, most_byte
     return _answer(exchange, most_bytes)
 
 
-def _answer(exchange: Exchange, most_bytes: int) -> Fetched | Missed:
+def _answer(exchange: Exchange, most_bytes: int) -> Looked | Missed:
     answer = exchange.answer
     announced = answer.headers.get("content-length", "")
-    if answer.body_length > most_bytes or (announced.isdigit() and int(announced) > most_bytes):
+    too_large = answer.method != "HEAD" and announced.isdigit() and int(announced) > most_bytes
+    if answer.body_length > most_bytes or too_large:
         return Missed(MeasuredState.INVALID, f"its answer is larger than {most_bytes} bytes")
     if exchange.trouble is not Trouble.NONE:
         states = {Trouble.TIME: MeasuredState.SLOW, Trouble.WIRE: MeasuredState.INVALID}
         return Missed(states.get(exchange.trouble, MeasuredState.UNREACHABLE), exchange.why)
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
         return Missed(MeasuredState.INVALID, "its answer is compressed, which nobody asked for")
-    return Fetched(answer.status, answer.headers.get("content-type", ""), bytes(answer.body))
+    return Looked(answer.status, answer.headers, bytes(answer.body), exchange.duration_us // 1000)

@@ -1,0 +1,1 @@
+"""Questions to Redis and what speaks its protocol. Must not change anything there."""
