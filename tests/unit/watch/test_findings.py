@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tminus.adapters.report.findings import NoScanError, cyclonedx_critical, sarif_critical
+from tminus.adapters.report.findings import cyclonedx_critical, sarif_critical
+from tminus.adapters.report.sarif import NoScanError
 from tminus.domain.watch.answer_text import parse_answer
 
 pytestmark = pytest.mark.req("R9", "R17")

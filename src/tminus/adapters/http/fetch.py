@@ -1,4 +1,4 @@
-"""One bounded request without a body. Follows no redirect and sends nothing twice."""
+"""One bounded request. Follows no redirect and sends nothing twice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,12 @@ def fetch(url: str, headers: Sequence[tuple[str, str]], limit_ms: int, most_byte
 
 
 def look(
-    url: str, headers: Sequence[tuple[str, str]], limit_ms: int, most_bytes: int, method: str = "GET"
+    url: str,
+    headers: Sequence[tuple[str, str]],
+    limit_ms: int,
+    most_bytes: int,
+    method: str = "GET",
+    body: bytes | None = None,
 ) -> Looked | Missed:
     """The whole answer to one request, or why there is none; see `ports.metrics.Fetch`."""
     given = {name.lower() for name, _ in headers}
@@ -52,7 +57,7 @@ def look(
         origin = parse_origin(url)
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = request_bytes(method, path, origin.authority, (*fixed, *headers), None)
+        request = request_bytes(method, path, origin.authority, (*fixed, *headers), body)
         with Connection(origin, keep_body=most_bytes) as connection:
             exchange = connection.exchange(request, method, limit_ms / 1000)
     except UnicodeError:

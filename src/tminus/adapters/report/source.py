@@ -4,7 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-from tminus.adapters.report.findings import NoScanError, cyclonedx_critical, sarif_critical
+from tminus.adapters.report.findings import cyclonedx_critical, sarif_critical
+from tminus.adapters.report.sarif import NoScanError
 from tminus.domain.plan.metric import ReportFormat, ReportSource
 from tminus.domain.watch.answer_text import parse_answer
 from tminus.domain.watch.measurement import MeasuredState, Missed, Taken
