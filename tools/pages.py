@@ -9,11 +9,14 @@ when a page differs.
 import re
 import sys
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from tminus.cli.main import CHAPTERS, VERBS, group
+from tminus.domain.plan.times import format_relative
+from tminus.plan.handbook_checks import HandbookItem, handbook_items
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = 78  # what click writes in a terminal of 80 that nobody has widened
@@ -84,8 +87,33 @@ def targets() -> str:
     )
 
 
+_HEAD = "| item | what must be so | owner | due | answered by |\n|---|---|---|---|---|"
+
+
+def items() -> str:
+    """The items of the handbook, by checklist and section."""
+    rows = []
+    for checklist, found in groupby(handbook_items().values(), key=lambda item: item.checklist):
+        rows.append(f"### {checklist}\n\n{_HEAD}")
+        for item in found:
+            due, who = format_relative(item.due_ms), _answered_by(item)
+            rows.append(f"| `{item.item}` | {item.title} | {item.owner} | {due} | {who} |")
+        rows.append("")
+    return "\n".join(rows)
+
+
+def _answered_by(item: HandbookItem) -> str:
+    """Every way, in the order in which they are tried."""
+    ways = [
+        f"`{each.probe}`" if each.probe else f"work {' and '.join(f'`{job}`' for job in each.work)}"
+        for each in item.asks
+    ]
+    return ", else ".join([*ways, "statement"])
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "README.md": ("targets", targets),
+    "docs/reference/checks.md": ("items", items),
     "docs/reference/cli.md": ("verbs", verbs),
 }
 """By page: the name of its part, and what writes it."""

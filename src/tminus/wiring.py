@@ -267,6 +267,7 @@ class Home:
             "build-image": {**images, "launch": row.launch},
             **dict.fromkeys(("verify-image", "pull-image"), images),
             **{work: {**artifacts, "once": once} for work in ("migrate", "command")},
+            "check": {"backups": str(self.backups(row.service, row.environment))},
             "backup": {"directory": str(self.backups(row.service, row.environment))},
             "resources": {"directory": str(self.root)},
             "measure": {**artifacts, "directory": str(self.root), "programs": f"{MARKER}={marker}"},

@@ -1,9 +1,9 @@
 """Frozen dataclasses to plain JSON and back, by their annotations. Must not know any particular class.
 
-Supported fields: text, integers, booleans, None, enums with text values, optional values, homogeneous
-tuples, pairs and other fixed tuples, `frozenset` of text or enums, `Mapping[str, X]`, `Any` for plain
-JSON, and nested dataclasses; a union of dataclasses is told apart by the `kind` class attribute of its
-members.
+Supported fields: text, integers, booleans, None, new types of these, enums with text values, optional
+values, homogeneous tuples, pairs and other fixed tuples, `frozenset` of text or enums, `Mapping[str, X]`,
+`Any` for plain JSON, and nested dataclasses; a union of dataclasses is told apart by the `kind` class
+attribute of its members.
 """
 
 import dataclasses
@@ -82,6 +82,8 @@ def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401 - a type hint is not always
         return _dataclass_decoder(hint)
     if hint in (str, int, bool):
         return lambda body: _expect(body, hint)
+    if isinstance(hint, typing.NewType):
+        return _decoder(hint.__supertype__)
     raise TypeError(f"{hint!r} cannot be stored")
 
 

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tminus.domain.launch.command import StartJob
+from tminus.domain.launch.job import is_check
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TRIAL, Phase
 from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading, SlotReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import SECOND_MS
+from tminus.domain.readiness.answers import read_answers
+from tminus.domain.readiness.checked import CheckAnswered
 from tminus.domain.watch.baseline import BASELINE_MS
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.measurement import Measurement, Measurements, read_measurements
@@ -73,6 +76,7 @@ class Observer:
             history=self._chronicle.points(state, now_ms, self._samples, measured),
             journal_open=journal_open,
             measurements=measured,
+            checked=_checked(jobs or {}) if state.phase is Phase.COUNTDOWN else {},
         )
 
     def _router(self) -> RouterReading | FaultReading:
@@ -163,6 +167,17 @@ def measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measurem
         found = Measurement(note.at_ms, value_micro=note.value_micro)
         entered.setdefault(note.metric, []).append(found)
     return {**asked, **entered}
+
+
+def _checked(jobs: Mapping[str, JobReading]) -> Mapping[str, CheckAnswered]:
+    """The newest answer to each check, of the jobs that asked and ask."""
+    found: dict[str, CheckAnswered] = {}
+    for key, job in jobs.items():
+        told = read_answers(job.progress if job.progress is not None else job.result) if is_check(key) else {}
+        for item, answer in told.items():
+            if item not in found or answer.asked_ms > found[item].asked_ms:
+                found[item] = answer
+    return found
 
 
 def _is_sampled(state: LaunchState, now_ms: int) -> bool:

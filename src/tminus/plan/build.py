@@ -32,6 +32,7 @@ from tminus.domain.plan.request import Request
 from tminus.domain.plan.times import format_duration
 from tminus.domain.watch.terms import can_be_weighed
 from tminus.plan.alert_build import alert_rule, alertmanager_of, alerts_left_open, stages_of
+from tminus.plan.check_build import checks_of
 from tminus.plan.choice import Choice, defaults_in
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.image_section import container_of, image_of
@@ -91,6 +92,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         resources=Resources(file.resources.disk_free, file.resources.memory_free),
         sticky_cookie=file.sticky or "",
         asset_paths=tuple(file.assets),
+        checks=checks_of(file),
     )
     return plan, tuple(sorted(chosen, key=_file_order))
 

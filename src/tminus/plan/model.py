@@ -22,6 +22,7 @@ from tminus.domain.plan.plan import (
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import Traffic
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tminus.plan.check_section import OptionalChecks
 from tminus.plan.database_section import DatabaseSection
 from tminus.plan.external_section import AlertmanagerSection
 from tminus.plan.image_section import ImageSection
@@ -362,6 +363,10 @@ class LaunchFile(Section):
     )
     alertmanager: AlertmanagerSection | None = usual(
         None, TMINUS, "alerts of somebody else's monitoring", shown="none"
+    )
+    checks: OptionalChecks = given(
+        "what must hold before traffic moves, or `handbook`, or `off`; nothing is checked when not given",
+        default=None,
     )
     judge: JudgeSection = given("how limits without a window are judged", default_factory=JudgeSection)
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(

@@ -12,6 +12,7 @@ from tminus.domain.problem import Problem
 from tminus.plan.alert_rules import ALERT_RULES
 from tminus.plan.breach import Breach, Rule
 from tminus.plan.build import window_of
+from tminus.plan.check_rules import CHECK_RULES
 from tminus.plan.database_rules import DATABASE_RULES, SECRET_URL
 from tminus.plan.image_rules import IMAGE_RULES
 from tminus.plan.kinds import BP_PER_PERCENT
@@ -266,4 +267,5 @@ RULES = (
     *IMAGE_RULES,
     *ALERT_RULES,
     *METRIC_RULES,
+    *CHECK_RULES,
 )

@@ -17,6 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # Words that stand for a whole section. YAML 1.1 reads `off` as false, and so do some editors.
 WORDS: Mapping[str, tuple[object, ...]] = {
+    "ChecksSection": ("handbook", "off", False),
     "LeaseSection": ("off", False),
     "MeterSection": ("off", False),
     "ShiftSection": ("at-once",),

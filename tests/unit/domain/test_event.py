@@ -17,6 +17,7 @@ from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.alert import Severity
 from tminus.domain.plan.limit import Consequence
+from tminus.domain.readiness import checked as ch
 from tminus.domain.readiness.verdict import Outcome
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
@@ -83,6 +84,13 @@ EVENTS: tuple[ev.Event, ...] = (
     al.LookMissed(5, 2, "team"),
     ex.ExternalAlertChanged("k", "HighErrorRate", "f1", ex.ExternalState.SILENCED, "10 % fail"),
     ex.ExternalSourceChanged("k", answers=False, why="refused"),
+    ch.CheckAnswered("own/up", Outcome.FAIL, "503", "GET /", "down", (("took_ms", 12),), "sha256:a", 5, 6),
+    ch.CheckAttested("own/told", "ann", "pm", "they were", "mail.eml", "sha256:f", 5),
+    ch.CheckExcused("own/up", ch.Excuse.WAIVED, "ann", "known", 5),
+    ch.CheckExcuseEnded("own/up", "ann", "mended"),
+    ch.CheckLapsed("own/up", "nothing newer"),
+    ch.GateWaiting(("own/up",), 1, 5),
+    ch.GateOpened("sha256:v", 3, 2, 1, 4),
     ev.Promoted(GREEN),
     ev.SlotRetired(BLUE),
     ev.LaunchEnded("promoted", "2.0.0 serves"),

@@ -51,6 +51,7 @@ TABLE = {
     "silence": (*["bad-silence"] * 4, "launch-ending"),
     "told-alert": (*["not-named"] * 4, "launch-ending"),
     "told-source": (*["not-named"] * 4, "launch-ending"),
+    **dict.fromkeys(("attest", "waive", "na"), ("no-checks",) * 5),
     "fly": ("unknown-order",) * 5,
 }
 CASES = [

@@ -19,7 +19,7 @@ from tminus.adapters.jobs.record import JobRecord, record_of
 from tminus.adapters.jobs.works import is_known
 from tminus.domain.canonical import Json
 from tminus.domain.launch.reading import JobPhase, JobReading
-from tminus.domain.plan.secret import parse_secret_ref
+from tminus.domain.plan.secret import SecretRef, parse_secret_ref
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.jobs import JobSpec
 from tminus.ports.secrets import Secrets
@@ -48,7 +48,8 @@ class SubprocessJobs:
     """Runs each job in a process group of its own, with its state in a directory of its own.
 
     Works are looked up in the entry-point group `tminus.works`. References under `secrets` in a job's
-    arguments (`{"NAME": "env:OTHER"}`) are resolved when it starts and stand in its environment as NAME.
+    arguments (`{"NAME": "env:OTHER"}`) are resolved when it starts and stand in its environment as NAME;
+    those under `optional_secrets` too, where they have a value.
     """
 
     def __init__(
@@ -157,19 +158,12 @@ class SubprocessJobs:
                 os.close(lock)
 
     def _job_environment(self, spec: JobSpec) -> dict[str, str]:
-        arguments = spec.arguments if isinstance(spec.arguments, dict) else {}
-        references = arguments.get("secrets") or {}
-        if not isinstance(references, dict):
-            raise Refused("secret-reference", f"job {spec.key}: `secrets` maps names to references")
         environment = dict(self._environment)
-        for name, reference in references.items():
-            if not _SECRET_NAME.fullmatch(name) or name in PASSED_VARIABLES or name == MARK_VARIABLE:
-                raise Refused("secret-reference", f"job {spec.key}: {name!r} cannot name a secret")
-            try:
-                ref = parse_secret_ref(str(reference))
-            except ValueError as error:
-                raise Refused("secret-reference", f"job {spec.key}: secret {name}: {error}") from error
+        for name, ref in _references(spec, "secrets").items():
             environment[name] = self._secrets.resolve(ref)
+        for name, ref in _references(spec, "optional_secrets").items():
+            with contextlib.suppress(Refused):  # the work says which one it lacks
+                environment[name] = self._secrets.resolve(ref)
         return environment
 
     def _start(self, spec: JobSpec, record: JobRecord, lock: int, environment: Mapping[str, str]) -> None:
@@ -263,6 +257,27 @@ class SubprocessJobs:
             yield
         finally:
             os.close(descriptor)
+
+
+def _references(spec: JobSpec, kind: str) -> dict[str, SecretRef]:
+    """Names of variables and what they refer to.
+
+    Raises:
+        Refused: `secret-reference`.
+    """
+    arguments = spec.arguments if isinstance(spec.arguments, dict) else {}
+    references = arguments.get(kind) or {}
+    if not isinstance(references, dict):
+        raise Refused("secret-reference", f"job {spec.key}: `{kind}` maps names to references")
+    found: dict[str, SecretRef] = {}
+    for name, reference in references.items():
+        if not _SECRET_NAME.fullmatch(name) or name in PASSED_VARIABLES or name == MARK_VARIABLE:
+            raise Refused("secret-reference", f"job {spec.key}: {name!r} cannot name a secret")
+        try:
+            found[name] = parse_secret_ref(str(reference))
+        except ValueError as error:
+            raise Refused("secret-reference", f"job {spec.key}: secret {name}: {error}") from error
+    return found
 
 
 def _reading(key: str, record: JobRecord) -> JobReading:

@@ -23,6 +23,7 @@ from tminus.domain.launch.upcast import RAISED, UPCASTERS
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.plan import Plan, Run
 from tminus.domain.plan.request import Request
+from tminus.domain.readiness.checked import CheckEvent
 from tminus.domain.readiness.verdict import Outcome
 
 
@@ -357,6 +358,7 @@ Event = (
     | LossMeasured
     | AlarmEvent
     | ExternalEvent
+    | CheckEvent
     | Promoted
     | SlotRetired
     | LaunchEnded

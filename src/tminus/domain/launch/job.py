@@ -16,3 +16,8 @@ SUITES = frozenset(
 
 LASTING = frozenset({"sampler", "measure"})
 """Keys of jobs that measure until the watch is over; one that is lost before is started again."""
+
+
+def is_check(key: str) -> bool:
+    """Whether it is the key of a job that asks checks: `check`, and `check-2` after that one has ended."""
+    return key == "check" or key.startswith("check-")

@@ -15,6 +15,7 @@ from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.plan import FULL_BP, Plan, Run
 from tminus.domain.plan.request import Request
+from tminus.domain.readiness.checked import CheckEvent, Readiness, checked
 
 CONTRACT = "contract"
 """The order that runs the contract migration, and the name of its job."""
@@ -89,6 +90,7 @@ class LaunchState:
         notes: metrics' values that people entered, oldest first.
         terms: what the candidate is judged by; None before they are fixed, and without evidence to weigh.
         weighed_ms: when evidence was last journalled.
+        readiness: what the checks came to.
     """
 
     plan: Plan
@@ -135,6 +137,7 @@ class LaunchState:
     externals: Externals = field(default_factory=Externals)
     terms: TermsFixed | None = None
     weighed_ms: int = 0
+    readiness: Readiness = field(default_factory=Readiness)
 
     @property
     def fence(self) -> int:
@@ -206,6 +209,8 @@ def evolve(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
     """The state after one more event, decided at `at_ms`."""
     if isinstance(event, AlarmEvent):
         return replace(state, alarms=sound(state.alarms, event, at_ms))
+    if isinstance(event, CheckEvent):
+        return replace(state, readiness=checked(state.readiness, event, at_ms))
     if isinstance(event, ExternalEvent):
         externals = hear(state.externals, event, at_ms)
         return replace(state, externals=externals, orders=state.orders | {event.key})

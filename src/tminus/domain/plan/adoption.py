@@ -46,6 +46,8 @@ def adopting(plan: Plan, addresses: tuple[str, ...], version: str | None = None)
         verify=_at_most(plan.verify, ADOPTION_CHECK_MS),
         bake=_at_most(plan.bake, SECOND_MS),
         watch=_at_most(plan.watch, SECOND_MS),
+        # What serves already is taken as it is, and the launch after it is asked whether it is ready.
+        checks=None,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tminus.domain.plan.alert import AlertRule, handbook_alerts
+from tminus.domain.plan.checklist import Checks
 from tminus.domain.plan.database import Database
 from tminus.domain.plan.external import Alertmanager
 from tminus.domain.plan.image import Container, Image
@@ -289,6 +290,7 @@ class Plan:
             one is not the answer while the other slot runs.
         adopt: host:port of instances that run already and are taken over as they are; nothing is built.
         hold_expiry_ms: a hold that nobody lifts ends in scrub or rollback after this time.
+        checks: what must hold before traffic moves; None for nothing.
     """
 
     service: str
@@ -327,6 +329,7 @@ class Plan:
     asset_paths: tuple[str, ...] = ()
     adopt: tuple[str, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    checks: Checks | None = None
 
     def freeze_at(self, at_ms: int) -> Freeze | None:
         """The freeze that holds at `at_ms`, None where none does."""

@@ -185,11 +185,12 @@ _JOBS = {
     "smoke-stable": "Smoke tests on {stable}, on the expanded schema",
     "warm": "Warming caches",
     "measure": "Measuring",
+    "check": "Asking the checks",
     "integrity": "Database integrity",
     "contract": "Running migrations (contract): no way back from here",
 }
 
-_QUIET = (_METER, _COLD_METER, "sampler", "measure")
+_QUIET = (_METER, _COLD_METER, "sampler", "measure", "check")
 """Jobs that run along and are told by what they found."""
 
 

@@ -12,8 +12,11 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, Phase
 from tminus.domain.launch.state import LaunchState, evolve, planned
 from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.times import format_duration, format_utc, format_utc_clock
+from tminus.domain.readiness.check_order import ATTEST, NOT_APPLICABLE, WAIVE
+from tminus.domain.readiness.checked import CheckEvent
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.alarm_lines import alarm_lines, external_lines
+from tminus.domain.report.check_lines import check_lines
 from tminus.domain.report.deeds import Deeds
 from tminus.domain.report.evidence_lines import evidence_lines
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
@@ -82,6 +85,8 @@ class Narrator:
                 said = list(alarm_lines(before, event, at_ms))
             elif isinstance(event, ExternalEvent):
                 said = list(external_lines(event))
+            elif isinstance(event, CheckEvent):
+                said = list(check_lines(before, event))
             elif isinstance(event, TermsFixed | EvidenceWeighed):
                 said = list(evidence_lines(event))
             else:
@@ -318,6 +323,7 @@ def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
 
 _SAID_ELSEWHERE = frozenset(
     {"hold", "resume", "slip", "silence", "acknowledge", "look", NOTE, TOLD_ALERT, TOLD_SOURCE}
+    | {ATTEST, WAIVE, NOT_APPLICABLE}
 )
 
 _BANNERS = {

@@ -9,6 +9,7 @@ from tminus.domain.launch.judged import Judged
 from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading, SlotReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.readiness.checked import CheckAnswered
 from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.history import Point
 from tminus.domain.watch.measurement import Measurements
@@ -32,6 +33,7 @@ class Observation:
         history: figures by the minute, oldest first.
         journal_open: the journal takes events; without it nothing goes forward, protection goes on.
         measurements: of the plan's metrics, by name, oldest first.
+        checked: newest answers of machines to the plan's checks, by item.
     """
 
     now_ms: int
@@ -46,6 +48,7 @@ class Observation:
     history: Sequence[Point] = ()
     journal_open: bool = True
     measurements: Measurements = field(default_factory=dict)
+    checked: Mapping[str, CheckAnswered] = field(default_factory=dict)
 
     @property
     def route_reading(self) -> RouterReading | None:

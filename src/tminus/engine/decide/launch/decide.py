@@ -8,6 +8,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, 
 from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
+from tminus.engine.decide.launch.checking import check_commands, note_checks
 from tminus.engine.decide.launch.effort import is_due, keyed
 from tminus.engine.decide.launch.ending import ending_commands, watching_commands, way_back
 from tminus.engine.decide.launch.evidence import seal_evidence
@@ -40,6 +41,7 @@ def decide(state: LaunchState, observation: Observation) -> Step:
     protect(turn)
     if observation.journal_open:
         note_readings(turn)
+        note_checks(turn)
         go_forward(turn)
         seal_evidence(turn, with_reading=any(isinstance(event, ReadingTaken) for event in turn.events))
     after = turn.state
@@ -61,6 +63,11 @@ def decide(state: LaunchState, observation: Observation) -> Step:
 
 
 def _commands(state: LaunchState, seen: Observation) -> list[Keyed]:
+    asking = [keyed(state, command) for command in check_commands(state, seen)]
+    return [*asking, *_launch_commands(state, seen)]
+
+
+def _launch_commands(state: LaunchState, seen: Observation) -> list[Keyed]:
     claims = _claim_router(state, seen)
     if claims:
         return claims

@@ -1,7 +1,7 @@
 """When a command is sent again, and when trying has been enough."""
 
 from tminus.domain.launch.command import Command
-from tminus.domain.launch.job import LASTING
+from tminus.domain.launch.job import LASTING, is_check
 from tminus.domain.launch.phase import Phase
 from tminus.domain.launch.state import Attempt, LaunchState
 from tminus.domain.plan.times import SECOND_MS
@@ -35,6 +35,9 @@ def given_up(state: LaunchState) -> Attempt | None:
             continue
         # What is only started again is missed by the limits that need it, and by nothing else.
         if state.phase is not Phase.STAGING and getattr(attempt.command, "key", "") in LASTING:
+            continue
+        # Checks that are not asked keep their gate shut, which has a deadline of its own.
+        if is_check(getattr(attempt.command, "key", "")):
             continue
         if attempt.refused or (attempt.attempts >= MOST_ATTEMPTS and attempt.code):
             return attempt

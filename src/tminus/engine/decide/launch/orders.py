@@ -7,8 +7,10 @@ from tminus.domain.launch.event import HoldReleased, OrderTaken, Slipped
 from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import CONTRACT
+from tminus.domain.readiness.check_order import ATTEST, NOT_APPLICABLE, WAIVE
 from tminus.engine.decide.launch.alarm_orders import acknowledge, look, silence
 from tminus.engine.decide.launch.answer import refuse, taken
+from tminus.engine.decide.launch.check_orders import attest, waive
 from tminus.engine.decide.launch.contract import contract_command, contract_failed
 from tminus.engine.decide.launch.told import told_alert, told_source
 from tminus.engine.decide.launch.turn import Turn
@@ -156,6 +158,9 @@ _VERBS = {
     "acknowledge": acknowledge,
     "look": look,
     NOTE: _note,
+    ATTEST: attest,
+    WAIVE: waive,
+    NOT_APPLICABLE: waive,
     TOLD_ALERT: told_alert,
     TOLD_SOURCE: told_source,
 }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob
-from tminus.domain.launch.job import LASTING
+from tminus.domain.launch.job import LASTING, is_check
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, JobPhase, JobReading
 from tminus.domain.launch.state import LaunchState
@@ -18,6 +18,7 @@ from tminus.engine.decide.launch.bounds import (
     SMOKE_DEADLINE_MS,
     STAGING_SLACK_MS,
 )
+from tminus.engine.decide.launch.checking import pass_gate
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import given_up, keyed
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
@@ -60,7 +61,8 @@ def note_readings(turn: Turn) -> None:
 def _ended(key: str, reading: JobReading) -> ev.JobEnded:
     """The end of a job; a build that names no artifact has failed, whatever it says of itself."""
     # What was cut off leaves its samples, which no journal keeps.
-    result = reading.result if key not in LASTING or reading.phase is JobPhase.DONE else None
+    lasting = key in LASTING or is_check(key)
+    result = reading.result if not lasting or reading.phase is JobPhase.DONE else None
     if key == BUILD and reading.phase is JobPhase.DONE:
         named = isinstance(result, dict) and isinstance(result.get("digest"), str)
         if not named:
@@ -115,7 +117,7 @@ def _countdown(turn: Turn) -> None:
     freeze = state.plan.freeze_at(turn.now_ms)
     if turn.now_ms >= opens_ms and freeze is not None:
         turn.take_back(f"a freeze began before the launch could begin: {freeze.why}")
-    elif turn.now_ms >= opens_ms:
+    elif turn.now_ms >= opens_ms and pass_gate(turn):
         turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
 
 

@@ -4,6 +4,7 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.times import format_utc
 from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS
+from tminus.engine.decide.launch.checking import gate_waiting
 from tminus.engine.decide.launch.ending import drain_deadline_ms
 from tminus.engine.decide.launch.progress import (
     baked_by_ms,
@@ -70,6 +71,9 @@ def _countdown(turn: Turn) -> Waiting:
         )
     window = state.plan.window
     opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
+    gate = gate_waiting(turn) if turn.now_ms >= opens_ms else None
+    if gate is not None:
+        return gate
     return Waiting(
         "T-0", state.entered_ms, max(opens_ms, turn.now_ms), "staging begins", "tminus slip, or tminus scrub"
     )
