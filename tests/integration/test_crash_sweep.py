@@ -13,6 +13,7 @@ CHOSEN = (
     "good after:command-intended=write-route",
     "bad before:protected",
     "weighed after:evidence-weighed",
+    "checked after:check-excused",
 )
 
 

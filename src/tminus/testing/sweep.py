@@ -2,7 +2,6 @@
 
 import http.client
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -15,14 +14,13 @@ from tminus.adapters.http.load_spec import LoadResult
 from tminus.adapters.seal.verify import verify_launch
 from tminus.domain.launch.entry import NOTE, Entry
 from tminus.domain.launch.event import KINDS
-from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
-from tminus.domain.plan.alert import MISSED_LOOK
 from tminus.domain.readiness.verdict import Outcome
 from tminus.testing.crash import AMID, Point, parse_point
 from tminus.testing.stand import NotReachedError, Stand
+from tminus.testing.sweep_deeds import CHECK_KINDS, CHECKS, answer_alarms, answer_checks, tell
 from tminus.testing.traffic import LOCAL, Load
 
 CLAIM_MS = 1_200
@@ -162,20 +160,6 @@ def _hang(stand: Stand, launch: str) -> None:
         threading.Thread(target=call, daemon=True).start()
 
 
-def _answer_alarms(stand: Stand, launch: str) -> None:
-    """Nobody looks in time, then somebody does, and silences the next."""
-    stand.wait(lambda: stand.state(launch).alarms.missed > 0, "a look that was missed")
-    stand.post(launch, "silence", argument=f"500ms {MISSED_LOOK}", reason="swept")
-    stand.post(launch, "acknowledge", "look")
-
-
-def _tell(stand: Stand, launch: str) -> None:
-    """An Alertmanager says that something fires, and then no longer answers."""
-    told = {"alert": "DiskFull", "fingerprint": "f1", "state": "firing", "why": "3 % left"}
-    stand.post(launch, TOLD_ALERT, argument=json.dumps(told))
-    stand.post(launch, TOLD_SOURCE, argument=json.dumps({"answers": False, "why": "refused"}))
-
-
 GOOD = Story("good")
 METER = Story("metered", METERED)
 DRAIN = Story("draining", {"drain": "1s"}, during=_hang)
@@ -185,8 +169,9 @@ FAULT = Story("faulted", failing="admit_slot")
 RESTART = Story("restarted", during=_kill_instance, fails=True)
 BAD = Story("bad", {"bake": {"for": "4s", "reading": "1s"}}, during=_ail("errors=100"), fails=True)
 LIMP = Story("limping", {"bake": {"for": "6s", "reading": "1s"}}, during=_ail("errors=4"), fails=True)
-LOOKED = Story("looked at", LOOKED_AT, during=_answer_alarms)
-TOLD = Story("told", {"alertmanager": {"alerts": {"DiskFull": {}}}}, before=_tell)
+LOOKED = Story("looked at", LOOKED_AT, during=answer_alarms)
+TOLD = Story("told", {"alertmanager": {"alerts": {"DiskFull": {}}}}, before=tell)
+CHECKED = Story("checked", CHECKS, during=answer_checks)
 EVIDENCE = Story("weighed", WEIGHED)
 SCRUB = Story("scrubbed", METERED, during=_scrub)
 
@@ -219,6 +204,19 @@ _ORDERED = (
     "step-late",
     "note-taken",
 )
+_GOOD = (
+    "launch-planned",
+    "driver-claimed",
+    "slot-up",
+    "step-taken",
+    "route-confirmed",
+    "verdict-reached",
+    "reading-taken",
+    "loss-measured",
+    "promoted",
+    "slot-retired",
+    "launch-ended",
+)
 _PHASES = (Phase.STAGING, Phase.CUTOVER, Phase.VERIFYING, Phase.BAKING, Phase.PROMOTING, Phase.WATCHING)
 
 
@@ -226,15 +224,7 @@ def cases() -> list[Case]:
     """Every case of the sweep: each kind of event before and after its append, each effect half way."""
     good = [f"phase-entered={phase}" for phase in (*_PHASES, Phase.CLOSED)]
     good += [f"job-ended={key}" for key in ("build", "artifact-smoke", "smoke", "critical-paths")]
-    good += [
-        "launch-planned",
-        "driver-claimed",
-        "slot-up",
-        "step-taken",
-        "route-confirmed",
-        "verdict-reached",
-    ]
-    good += ["reading-taken", "loss-measured", "promoted", "slot-retired", "launch-ended"]
+    good += _GOOD
     good += [f"command-intended={command}" for command in _COMMANDS]
     points: list[tuple[Story, str]] = [
         *((GOOD, f"{when}:{what}") for what in good for when in _BOTH),
@@ -262,6 +252,7 @@ def cases() -> list[Case]:
         *_told(LIMP, "", "trigger-fired", f"phase-entered={Phase.ROLLING_BACK}", amid=""),
         *_told(LOOKED, "", *_ALARMS, amid=""),
         *_told(TOLD, "", "external-alert-changed", "external-source-changed", amid=""),
+        *_told(CHECKED, "", *CHECK_KINDS, amid=""),
         *_told(EVIDENCE, "", "terms-fixed", "evidence-weighed", amid=""),
         *_told(
             SCRUB, "stop-slot", f"phase-entered={Phase.SCRUBBING}", f"phase-entered={Phase.SCRUBBED}", amid=""
