@@ -80,10 +80,9 @@ def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401 - a type hint is not always
         return lambda body: _enum_member(hint, body)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _dataclass_decoder(hint)
-    if hint in (str, int, bool):
-        return lambda body: _expect(body, hint)
-    if isinstance(hint, typing.NewType):
-        return _decoder(hint.__supertype__)
+    plain = getattr(hint, "__supertype__", hint)  # of a new type, such as `Millis`
+    if plain in (str, int, bool):
+        return lambda body: _expect(body, plain)
     raise TypeError(f"{hint!r} cannot be stored")
 
 
