@@ -252,6 +252,20 @@ def test_a_slot_is_down_for_the_router_until_its_checks_succeed(real: HaproxyHar
     real.settle(lambda: real.router().read_router().up[Slot.GREEN] == 2)
 
 
+def test_instances_that_every_check_calls_down_are_asked_all_the_same(serving: HaproxyHarness) -> None:
+    """A machine without a moment to spare misses every check, and still answers."""
+    router = serving.router()
+    for slot in Slot:
+        serving.plane.have_all(slot, "unhealthy")
+    serving.settle(lambda: not any(router.read_router().up.values()))
+    answers = [ask(serving.plane.port, method=method) for method in ("GET", "POST") * 20]
+    assert {status for status, _ in answers} == {200}
+    assert {body for _, body in answers} == {Slot.BLUE}
+    for slot in Slot:
+        serving.plane.have_all(slot, "ok")
+    serving.settle(lambda: all(router.read_router().up.values()))
+
+
 def test_a_client_that_leaves_is_no_failure(serving: HaproxyHarness) -> None:
     with socket.create_connection(("127.0.0.1", serving.plane.port)) as client:
         client.sendall(b"GET /?wait_ms=200 HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -79,6 +79,14 @@ def test_each_slot_has_the_other_as_its_net() -> None:
     ]
 
 
+def test_a_last_resort_has_the_slots_instances_unchecked() -> None:
+    assert servers_of("be_last_blue") == [
+        "server last_blue1 127.0.0.1:1 no-check",
+        "server last_blue2 127.0.0.1:2 no-check",
+    ]
+    assert servers_of("be_last_green") == ["server last_green1 127.0.0.1:3 no-check disabled"]
+
+
 def test_a_class_apart_has_the_same_instances_in_a_backend_of_its_own() -> None:
     assert [entry.name for entry in config.classes_apart(HOSTING)] == ["chat"]
     assert servers_of("be_blue.chat") == [

@@ -24,6 +24,7 @@ BREAKER_MIN_SLOW = 10
 BREAKER_SLOW_PERCENT = 20
 LOOPBACK_CONNECT_MS = 100  # a refused connect waits as long before the next attempt
 REMOTE_CONNECT_MS = 1_000
+LAST_RESORT_LIMIT = "10s"  # for an answer of an instance that every check calls down
 LONG_SILENCE = "1h"  # of streams and websockets, the same after an upgrade
 
 
@@ -79,7 +80,7 @@ def with_admitted(text: str, admitted: Collection[Slot]) -> str:
     for line in text.splitlines():
         found = _SERVER.fullmatch(line)
         if found:
-            suffix = "" if Slot(found["slot"]) in admitted else " disabled"
+            suffix = "" if Slot(found["slot"] or found["last"]) in admitted else " disabled"
             lines.append(found["server"] + suffix)
         else:
             lines.append(line)
@@ -89,10 +90,13 @@ def with_admitted(text: str, admitted: Collection[Slot]) -> str:
 def admitted_in(text: str) -> frozenset[Slot]:
     """Slots that a configuration admits."""
     found = [match for line in text.splitlines() if (match := _SERVER.fullmatch(line))]
-    return frozenset(Slot(match["slot"]) for match in found if not match["disabled"])
+    return frozenset(Slot(match["slot"] or match["last"]) for match in found if not match["disabled"])
 
 
-_SERVER = re.compile(r"(?P<server>  server (?P<slot>blue|green)\d+ \S+)(?P<disabled> disabled)?")
+_SERVER = re.compile(
+    r"(?P<server>  server (?P<slot>blue|green)\d+ \S+|  server last_(?P<last>blue|green)\d+ \S+ no-check)"
+    r"(?P<disabled> disabled)?"
+)
 
 
 def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way) -> str:
@@ -101,6 +105,7 @@ def _text(hosting: Hosting, admitted: Collection[Slot], sizes: Sizes, way: _Way)
         *_global(hosting, sizes, way),
         *_frontend(hosting, sizes, way),
         *(line for slot in Slot for line in _backend(hosting, slot)),
+        *(line for slot in _hosted(hosting) for line in _last_resort(hosting, slot)),
         *(
             line
             for slot in Slot
@@ -150,6 +155,8 @@ def _frontend(hosting: Hosting, sizes: Sizes, way: _Way) -> Iterator[str]:
     yield from _classes(hosting.route_classes, classes_apart(hosting))
     yield from _COUNT_RULES.splitlines()
     yield from assets.choose(hosting.asset_paths)
+    for slot in _hosted(hosting):
+        yield f"  use_backend be_last_{slot} if {{ var(txn.slot) -m str {slot} }} {{ nbsrv(be_{slot}) eq 0 }}"
     yield "  use_backend be_%[var(txn.slot)].%[var(txn.class)] if { var(txn.apart) -m int 1 } !nowhere"
     yield "  use_backend be_%[var(txn.slot)]"
     yield from sticky.hand_out(hosting.sticky_cookie)
@@ -256,6 +263,23 @@ def _backend(hosting: Hosting, slot: Slot) -> Iterator[str]:
     other = slot.other
     for number, address in enumerate(hosting.addresses.get(other, ()), start=1):
         yield (f"  server net_{other}{number} {address} no-check backup track be_{other}/{other}{number}")
+
+
+def _hosted(hosting: Hosting) -> list[Slot]:
+    """Slots that have instances at all."""
+    return [slot for slot in Slot if hosting.addresses.get(slot)]
+
+
+def _last_resort(hosting: Hosting, slot: Slot) -> Iterator[str]:
+    """The same instances without checks, for when nothing is up: neither they nor the net.
+
+    On a machine without a moment to spare every check of every instance is late at once, and yet each would
+    answer in the end. One that is dead refuses, which costs nothing.
+    """
+    yield f"backend be_last_{slot}"
+    yield f"  timeout server {LAST_RESORT_LIMIT}"
+    for number, address in enumerate(hosting.addresses.get(slot, ()), start=1):
+        yield f"  server last_{slot}{number} {address} no-check"
 
 
 def _backend_apart(hosting: Hosting, slot: Slot, route_class: RouteClass) -> Iterator[str]:

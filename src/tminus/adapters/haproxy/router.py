@@ -1,5 +1,6 @@
 """The router: routes written under a fence and read back, slots admitted, counters read, HAProxy hosted."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,9 +83,13 @@ class HaproxyRouter:
         """See `Draining.admit_slot`. Its instances are down until their checks have succeeded."""
         with self._fence.held():
             self._launcher.admit(self._launcher.admitted() | {slot})
-            names = [row["svname"] for row in self._own(slot) if row["status"].startswith("MAINT")]
+            rows = self._console.servers()
+            names = [
+                row["svname"] for row in rows if _is_own(row, slot) and row["status"].startswith("MAINT")
+            ]
             # HAProxy believes a server up that comes out of maintenance; nothing is up before it is proven.
             self._command(
+                *_last_resort(rows, slot, "ready"),
                 *(
                     command
                     for name in names
@@ -92,15 +97,19 @@ class HaproxyRouter:
                         f"set server be_{slot}/{name} state ready",
                         f"set server be_{slot}/{name} health down",
                     )
-                )
+                ),
             )
 
     def expel_slot(self, slot: Slot) -> None:
         """See `Draining.expel_slot`. The net behind the other slot follows, since it tracks these servers."""
         with self._fence.held():
             self._launcher.admit(self._launcher.admitted() - {slot})
-            names = [row["svname"] for row in self._own(slot)]
-            self._command(*(f"set server be_{slot}/{name} state maint" for name in names))
+            rows = self._console.servers()
+            own = [row["svname"] for row in rows if _is_own(row, slot)]
+            self._command(
+                *_last_resort(rows, slot, "maint"),
+                *(f"set server be_{slot}/{name} state maint" for name in own),
+            )
 
     def cut_slot(self, slot: Slot, route_class: str = "") -> int:
         """See `Draining.cut_slot`."""
@@ -121,7 +130,7 @@ class HaproxyRouter:
 
     def read_replayed(self) -> int:
         """See `Counters.read_replayed`."""
-        slots = {f"be_{slot}" for slot in Slot}
+        slots = {f"be_{last}{slot}" for slot in Slot for last in ("", "last_")}
         rows = [row for row in self._console.backends() if row["pxname"].partition(".")[0] in slots]
         return sum(int(row["wretr"]) + int(row["wredis"]) for row in rows)
 
@@ -174,9 +183,6 @@ class HaproxyRouter:
             hosting=probe.hosting,
         )
 
-    def _own(self, slot: Slot) -> list[dict[str, str]]:
-        return [row for row in self._console.servers() if _is_own(row, slot)]
-
     def _committed(self) -> Route:
         path = self._directory / files.ROUTE_MAP
         try:
@@ -221,6 +227,12 @@ def _leases(route: Route) -> tuple[str, str]:
     )
 
 
+def _last_resort(rows: Iterable[dict[str, str]], slot: Slot, state: str) -> list[str]:
+    """Commands for the slot's last resort, which a router that was started by an older release lacks."""
+    names = [row["svname"] for row in rows if row["pxname"] == f"be_last_{slot}"]
+    return [f"set server be_last_{slot}/{name} state {state}" for name in names]
+
+
 def _is_own(row: dict[str, str], slot: Slot) -> bool:
     return row["pxname"] == f"be_{slot}" and row["svname"].startswith(slot.value)
 
@@ -240,6 +252,6 @@ def _apart(rows: list[dict[str, str]], slot: Slot) -> dict[str, int]:
 
 
 def _slot_of(row: dict[str, str]) -> Slot | None:
-    """The slot whose instance this is, in its own place or as the other's net."""
-    name = row["svname"].removeprefix("net_")
+    """The slot whose instance this is, in its own place, as the other's net or as the last resort."""
+    name = row["svname"].removeprefix("net_").removeprefix("last_")
     return next((slot for slot in Slot if name.startswith(slot.value)), None)
