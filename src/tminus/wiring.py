@@ -24,6 +24,7 @@ from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.key import SealKey
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.adapters.ssh.check import SshSignatures
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.departures import Departures
 from tminus.adapters.supervisor.identity import MARKER, marker_of
@@ -211,6 +212,7 @@ class Home:
             router=self.router(row.service, row.environment, revives=revives),
             jobs=self.jobs,
             secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
+            signatures=SshSignatures(),
             environment=self.instance_environment(),
             job_defaults=self._job_defaults(row),
         )

@@ -6,7 +6,7 @@ import click
 
 from tminus.adapters.process.probe import probe_all
 from tminus.cli.exits import EXIT_CODES
-from tminus.cli.launch import enter_plan, see_through
+from tminus.cli.launch import enter_plan, policy_beside, see_through
 from tminus.cli.person import by_option
 from tminus.domain.plan.adoption import adopting, adoption_problems
 from tminus.domain.plan.plan import Plan
@@ -41,7 +41,7 @@ def command(
     refuse_unfit(plan)
     home = open_home()
     try:
-        row = enter_plan(home, plan, loaded.digest, by)
+        row = enter_plan(home, plan, loaded.digest, by, policy_beside(loaded))
         code = see_through(home, row, by, plain=plain, as_json=as_json)
     finally:
         home.close()

@@ -10,6 +10,7 @@ import click
 from tminus.adapters.clock.system_clock import SystemClock, poke
 from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.adapters.ssh.check import SshSignatures
 from tminus.cli.agent import agent_runs, agent_socket
 from tminus.cli.driving import Driving
 from tminus.cli.exits import EXIT_CODES
@@ -21,10 +22,11 @@ from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
 from tminus.domain.problem import Problem, ProblemError
+from tminus.domain.readiness.signing import PolicyOffer
 from tminus.engine.drive import fold_launch
 from tminus.engine.open import Request, open_launch, with_repository
 from tminus.plan.capability import check_capabilities
-from tminus.plan.load import load_plan
+from tminus.plan.load import LoadedPlan, load_plan
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import LaunchRow, Order
 from tminus.wiring import ROUTERS, Home, find_launch, open_home
@@ -65,18 +67,41 @@ def enter(home: Home, file: Path, by: str, *, allow_dirty_tree: bool) -> LaunchR
     """
     loaded = load_plan(file)
     plan = with_repository(loaded.plan, loaded.directory)
-    return enter_plan(home, plan, loaded.digest, by, allow_dirty_tree=allow_dirty_tree)
+    policy = policy_beside(loaded)
+    return enter_plan(home, plan, loaded.digest, by, policy, allow_dirty_tree=allow_dirty_tree)
 
 
-def enter_plan(home: Home, plan: Plan, digest: str, by: str, *, allow_dirty_tree: bool = False) -> LaunchRow:
-    """Enters a new launch of a plan whose repository is an absolute path.
+def policy_beside(loaded: LoadedPlan) -> PolicyOffer | None:
+    """The policy that a plan names; None where it is not polled.
+
+    Raises:
+        ProblemError: what is wrong with the policy's files.
+    """
+    polling = loaded.plan.polling
+    if polling is None:
+        return None
+    from tminus.plan.policy_chain import load_offer
+
+    return load_offer(loaded.directory / polling.policy)
+
+
+def enter_plan(
+    home: Home,
+    plan: Plan,
+    digest: str,
+    by: str,
+    policy: PolicyOffer | None = None,
+    *,
+    allow_dirty_tree: bool = False,
+) -> LaunchRow:
+    """Enters a new launch of a plan whose repository is an absolute path, with the policy of its poll.
 
     Raises:
         ProblemError: everything that stands against it.
     """
     left_ms = home.left_ms(plan.service, plan.environment)
     stopped = home.stopped(plan.service, plan.environment)
-    request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms, stopped)
+    request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms, stopped, policy)
     problems = [*check_capabilities(plan, ROUTERS["haproxy"]), *_port_problems(home, plan)]
     problems += _archive_problems(home, plan)
     if problems:
@@ -90,6 +115,7 @@ def enter_plan(home: Home, plan: Plan, digest: str, by: str, *, allow_dirty_tree
         store.book,
         GitReleases(repository, home.environment),
         ReferenceSecrets(home.environment, repository),
+        SshSignatures(),
     )
 
 

@@ -20,6 +20,11 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "schema": ("plan", "Print the JSON Schema of launch.yaml."),
     "doctor": ("readiness", "Say what this machine lacks, and how to get it."),
     "backups": ("readiness", "Show a database's backups, their proof, and what is due."),
+    "policy": ("readiness", "Check, sign and show who may vote."),
+    "poll": ("readiness", "Show the go/no-go poll of a launch."),
+    "vote": ("readiness", "Say go or no-go for a seat."),
+    "override": ("readiness", "Let a launch go on without its seats; takes two."),
+    "close-condition": ("readiness", "Say that a condition of a vote has come about."),
     "launch": ("launch", "Launch what launch.yaml describes."),
     "adopt": ("launch", "Take a running service behind the router as it is."),
     "hold": ("launch", "Stop going forward; protection stays armed."),
@@ -71,7 +76,7 @@ class Verbs(click.Group):
             return None
         if cmd_name in ORDERS:
             return _attribute("orders", cmd_name)
-        return _attribute(cmd_name, "command")
+        return _attribute(cmd_name.replace("-", "_"), "command")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One list per chapter, without loading a verb."""

@@ -6,6 +6,8 @@ import click
 
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.seal.verify import Verification, verify_launch
+from tminus.cli.verify_votes import verify_votes, vote_problems, vote_rows
+from tminus.domain.launch.proof import Proof
 from tminus.domain.readiness.verdict import Outcome
 from tminus.ports.journal import Head, RawRecords
 
@@ -13,6 +15,8 @@ EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 3}
 
 
 _HASH_DIGITS = 64
+
+NOTHING_SIGNED = Proof(0, ())
 
 
 def parse_head(
@@ -42,9 +46,10 @@ def command(launch: str | None, head: tuple[int, str] | None) -> int:
     """Check the journal of LAUNCH (an id, a service, or the newest of ./launch.yaml) for any change.
 
     Every event is checked against its hash and its predecessor, and the chain against its sealed head and
-    the one given with --head. Nothing is changed.
+    the one given with --head; every vote against the keys of the policy of its time. Nothing is changed.
 
-    Exit codes: 0 whole, 1 damaged, 3 whole in itself, but no witness says where it should end.
+    Exit codes: 0 whole, 1 damaged, or a vote does not hold, 3 whole in itself, but no witness says where it
+    should end.
     """
     from tminus.wiring import find_launch, open_home, refuse_missing_home
 
@@ -53,10 +58,11 @@ def command(launch: str | None, head: tuple[int, str] | None) -> int:
     try:
         row = find_launch(home, launch)
         found = verify(home.store.raw, row.launch, home.seal, head)
+        proof = verify_votes(home.store.raw, row.launch)
     finally:
         home.close()
-    click.echo(verification_text(found, head))
-    return EXIT_CODES[found.outcome]
+    click.echo(verification_text(found, head, proof))
+    return EXIT_CODES[Outcome.FAIL] if proof.doubts else EXIT_CODES[found.outcome]
 
 
 def verify(
@@ -70,12 +76,14 @@ def verify(
     return verify_launch(raw, launch, seal, () if head is None else (Head(launch, *head),))
 
 
-def verification_text(found: Verification, head: tuple[int, str] | None = None) -> str:
+def verification_text(
+    found: Verification, head: tuple[int, str] | None = None, proof: Proof = NOTHING_SIGNED
+) -> str:
     """What was checked, against what, every finding, and the head to note."""
-    return "\n".join(_rows(found, head))
+    return "\n".join(_rows(found, head, proof))
 
 
-def _rows(found: Verification, head: tuple[int, str] | None) -> Iterator[str]:
+def _rows(found: Verification, head: tuple[int, str] | None, proof: Proof) -> Iterator[str]:
     yield f"{'launch':<9} {found.launch}"
     yield f"{'checked':<9} {found.events} events: each against its hash, and its link to the one before"
     if head is not None:
@@ -84,9 +92,10 @@ def _rows(found: Verification, head: tuple[int, str] | None) -> Iterator[str]:
         yield f"{'witness':<9} vouches for everything up to event {found.witnessed_seq}"
     else:
         yield f"{'witness':<9} none: events cut off at the end would leave no trace"
+    yield from vote_rows(proof)
     yield f"{'head':<9} {found.head_seq}:{found.head_hash}"
     yield f"{'verdict':<9} {_VERDICTS[found.outcome]}"
-    for problem in found.problems():
+    for problem in (*found.problems(), *vote_problems(proof, found.launch)):
         yield ""
         yield problem.text()
     if found.outcome is not Outcome.FAIL and found.events:

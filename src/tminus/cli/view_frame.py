@@ -30,6 +30,7 @@ _LABEL = 10  # columns of the words at the left of what is said
 _WAITING_ROWS = _HOLD_ROWS = 2
 _FORWARD = (
     Phase.COUNTDOWN,
+    Phase.POLL,
     Phase.STAGING,
     Phase.CUTOVER,
     Phase.VERIFYING,
@@ -115,10 +116,12 @@ def _since_t0(look: Look) -> str:
 def _strip(state: LaunchState) -> Text:
     strip = Text(" ")
     if state.phase in _FORWARD:
-        here = _FORWARD.index(state.phase)
-        steps = [(phase.value, index - here) for index, phase in enumerate(_FORWARD[:-1])]
+        polled = state.plan.polling is not None
+        forward = [phase for phase in _FORWARD if polled or phase is not Phase.POLL]
+        here = forward.index(state.phase)
+        steps = [(phase.value, index - here) for index, phase in enumerate(forward[:-1])]
         if state.phase is Phase.CLOSED:
-            steps = [(phase.value, -1) for phase in _FORWARD[:-1]] + [("closed", 0)]
+            steps = [(phase.value, -1) for phase in forward[:-1]] + [("closed", 0)]
     else:
         begun = "cutover" if state.cutover_ms is not None else "staging"
         steps = [("countdown", -1), (begun, -1), (state.phase.value.upper(), 0)]
@@ -252,11 +255,19 @@ _SIGNS = {
 }
 
 
+def _override(look: Look, columns: int) -> Iterator[Text]:
+    decided = look.state.poll.decided
+    if decided is not None and decided.overridden_by:
+        text = f" POLL OVERRIDDEN by {' and '.join(decided.overridden_by)}: {_clean(decided.why)} "
+        yield Text(text.ljust(columns), style="bold white on red")
+
+
 def _words(look: Look, columns: int) -> Iterator[Text]:
     yield Text("")
     hold = look.state.hold
     if hold is not None:
         yield from (Text(row, style="bold black on yellow") for row in _hold(look, hold, columns))
+    yield from _override(look, columns)
     if look.fault:
         text = f" THE JOURNAL TAKES NO EVENTS: {_clean(look.fault)} "
         yield Text(text.ljust(columns), style="bold white on red")

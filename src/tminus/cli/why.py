@@ -131,6 +131,9 @@ def why_text(why: Why) -> str:
     since = _ago(state.entered_ms, why.now_ms)
     rows = [f"{plan.service} {plan.version} in {plan.environment} ({why.launch})"]
     rows.append(f"{'phase':<12}{state.phase.value} since {since}")
+    decided = state.poll.decided
+    if decided is not None and decided.overridden_by:
+        rows.append(f"{'OVERRIDDEN':<12}the poll, by {' and '.join(decided.overridden_by)}: {decided.why}")
     rows.extend(f"{name:<12}{text}" for name, text in _rows(why))
     if why.decisions:
         rows += ["", "Last decisions"]
@@ -153,6 +156,7 @@ def why_json(why: Why) -> dict[str, Any]:
         "orders": to_json(why.orders),
         "unread": to_json(why.unread),
         "decisions": to_json(why.decisions),
+        "overridden": why.state.poll.overridden,
     }
 
 
@@ -239,6 +243,6 @@ class _ReadRuntime:
         return self._runtime.read_slots()
 
     def addresses(self, instances: int, hosts: Sequence[str] = ()) -> Mapping[Slot, tuple[str, ...]]:
-        if self._phase is Phase.COUNTDOWN:
+        if self._phase in (Phase.COUNTDOWN, Phase.POLL):
             raise Unavailable("not-asked", "addresses are reserved by whoever drives the launch")
         return self._runtime.addresses(instances, hosts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.job import is_check
-from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TRIAL, Phase
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, PREPARING, TRIAL, Phase
 from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading, SlotReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
@@ -14,6 +14,7 @@ from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.times import SECOND_MS
 from tminus.domain.readiness.answers import read_answers
 from tminus.domain.readiness.checked import CheckAnswered
+from tminus.domain.readiness.signing import SignedText, signed_texts
 from tminus.domain.watch.baseline import BASELINE_MS
 from tminus.domain.watch.counts import Sample
 from tminus.domain.watch.measurement import Measurement, Measurements, read_measurements
@@ -76,8 +77,14 @@ class Observer:
             history=self._chronicle.points(state, now_ms, self._samples, measured),
             journal_open=journal_open,
             measurements=measured,
-            checked=_checked(jobs or {}) if state.phase is Phase.COUNTDOWN else {},
+            checked=_checked(jobs or {}) if state.phase in PREPARING else {},
+            signers=self._signers(orders),
         )
+
+    def _signers(self, orders: Sequence[Order]) -> dict[SignedText, str]:
+        texts = [text for order in orders for text in signed_texts(order.verb, order.argument)]
+        key_of = self._ports.signatures.key_of
+        return {each: key_of(each.namespace, each.content, each.signature) for each in texts}
 
     def _router(self) -> RouterReading | FaultReading:
         try:

@@ -13,14 +13,17 @@ from tminus.domain.plan.plan import Plan, Run
 from tminus.domain.plan.request import Request as SmokeRequest
 from tminus.domain.plan.times import format_utc
 from tminus.domain.problem import Problem, ProblemError
+from tminus.domain.readiness.signing import PolicyOffer
 from tminus.domain.watch.probe import secrets_of
 from tminus.engine.decide.launch.contract import owed_contract
 from tminus.engine.decide.launch.work import OWED, failure_of, smoke_requests
 from tminus.engine.drive import fold_launch
+from tminus.engine.policy import adoptions, known_policy, policy_problems
 from tminus.ports.artifacts import Releases
 from tminus.ports.fault import PortFault, Refused
 from tminus.ports.journal import Draft, Journal, LaunchBook, LaunchRow, Shelf
 from tminus.ports.secrets import Secrets
+from tminus.ports.signatures import Signatures
 
 _SHOWN_PATHS = 5  # of a dirty tree: enough to recognise it
 
@@ -55,6 +58,7 @@ class Request:
         allow_dirty_tree: launch although the repository has uncommitted changes, which are not launched.
         left_ms: when tminus was last taken away from the service, None where it never was.
         stopped: everything of it was ended then, instead of left running.
+        policy: of the poll, as the plan names it; None where the plan has none.
     """
 
     plan: Plan
@@ -64,6 +68,7 @@ class Request:
     allow_dirty_tree: bool = False
     left_ms: int | None = None
     stopped: bool = False
+    policy: PolicyOffer | None = None
 
 
 def serving_now(
@@ -114,6 +119,7 @@ def open_launch(
     book: LaunchBook,
     releases: Releases,
     secrets: Secrets,
+    signatures: Signatures | None = None,
 ) -> LaunchRow:
     """Enters the launch in the book, or says everything that stands against it.
 
@@ -121,7 +127,8 @@ def open_launch(
         ProblemError: one or more of `launch-running`, `plan-edited`, `tag-missing`, `tag-not-annotated`,
             `tag-elsewhere`, `commit-missing`, `branch-missing`, `commit-not-on-branch`, `dirty-tree`,
             `secret-missing`, `in-freeze`, `window-closed`, `service-left`, `adopt-has-stable`,
-            `adopt-bad-address`, `adopt-same-address`.
+            `adopt-bad-address`, `adopt-same-address`, `policy-missing`, `policy-not-signed`,
+            `policy-from-elsewhere`.
         PortFault: the journal does not answer.
     """
     plan = request.plan
@@ -133,17 +140,25 @@ def open_launch(
     commit, problems = _release_problems(request, releases)
     problems += [*_secret_problems(plan, secrets), *_window_problems(request)]
     problems += [*_adoption_problems(plan, serving), *_left_problems(request, serving)]
+    known = known_policy(journal, shelf, rows) if plan.polling is not None else None
+    problems += policy_problems(plan, request.policy, known, signatures)
     if problems:
         raise ProblemError(*problems)
     row = LaunchRow(_name(request, rows), plan.service, plan.environment, request.at_ms, open=True)
-    kind, version, body = ev.encode(_planned(request, commit, serving))
+    adopted = () if request.policy is None else adoptions(request.policy, known, request.by)
+    events = [_planned(request, commit, serving), *adopted]
     try:
-        book.open_launch(row, [Draft(kind, version, request.at_ms, body)])
+        book.open_launch(row, [_draft(event, request.at_ms) for event in events])
     except Refused as fault:
         raise ProblemError(
             Problem(fault.code, fault.why, plan.service, "one launch at a time", f"tminus log {plan.service}")
         ) from fault
     return row
+
+
+def _draft(event: ev.Event, at_ms: int) -> Draft:
+    kind, version, body = ev.encode(event)
+    return Draft(kind, version, at_ms, body)
 
 
 def _planned(request: Request, commit: str, serving: Serving) -> ev.LaunchPlanned:

@@ -20,6 +20,7 @@ from tminus.ports.journal import (
 from tminus.ports.router import Router
 from tminus.ports.runtime import Addressing, Adoption, Runtime
 from tminus.ports.secrets import Secrets
+from tminus.ports.signatures import Signatures
 
 
 class SlotRuntime(Runtime, Addressing, Adoption, Protocol):
@@ -48,5 +49,6 @@ class Ports:
     router: Router
     jobs: Jobs
     secrets: Secrets
+    signatures: Signatures
     environment: Mapping[str, str] = field(default_factory=dict)
     job_defaults: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)

@@ -42,6 +42,7 @@ from tminus.plan.limit_section import LimitSection, TriggerSection
 from tminus.plan.metric_build import definition_of, measured_limit, metrics_of
 from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection
 from tminus.plan.parse import show_percent
+from tminus.plan.polling_section import polling_of
 from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
 from tminus.plan.section import HANDBOOK, TMINUS, default_of
 
@@ -87,6 +88,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         meter=_meter(file, chosen),
         drain_deadline_ms=_drain_ms(file, chosen),
         hold_expiry_ms=file.hold_expiry,
+        polling=polling_of(file.poll),
         database=None if file.database is None else _database(file.database),
         warming=_warming(file),
         resources=Resources(file.resources.disk_free, file.resources.memory_free),

@@ -67,6 +67,7 @@ from tminus.plan.kinds import (
 from tminus.plan.limit_section import AlertSection, TargetSection, TriggerSection
 from tminus.plan.metric_kinds import MetricName
 from tminus.plan.metric_section import MetricSection
+from tminus.plan.polling_section import PollSection
 from tminus.plan.run_section import RunSection
 from tminus.plan.scalar import complaint
 from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
@@ -369,6 +370,9 @@ class LaunchFile(Section):
         default=None,
     )
     judge: JudgeSection = given("how limits without a window are judged", default_factory=JudgeSection)
+    poll: Annotated[PollSection | None, OR_OFF] = usual(
+        None, TMINUS, "the go/no-go poll before staging, or `off`", shown="off"
+    )
     on_inconclusive: Annotated[OnInconclusive, one_of(OnInconclusive)] = usual(
         default_of(Plan, "on_inconclusive"),
         TMINUS,

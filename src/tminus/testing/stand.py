@@ -23,6 +23,7 @@ from tminus.adapters.git.git_releases import GitReleases
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.adapters.ssh.check import SshSignatures
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.domain.launch.phase import TERMINAL, Phase
 from tminus.domain.launch.reading import RouterReading
@@ -31,6 +32,7 @@ from tminus.domain.launch.state import LaunchState
 from tminus.engine.drive import fold_launch
 from tminus.engine.open import Request, open_launch, with_repository
 from tminus.plan.load import load_plan
+from tminus.plan.policy_chain import load_offer
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import LaunchRow, Order, Record
 from tminus.testing.sample import BRISK, Sample
@@ -140,14 +142,17 @@ class Stand:
         """
         loaded = load_plan(self.sample.repository / "launch.yaml")
         plan = with_repository(loaded.plan, loaded.directory)
+        polling = plan.polling
+        policy = None if polling is None else load_offer(loaded.directory / polling.policy)
         store = self.home.store
         row = open_launch(
-            Request(plan, loaded.digest, "stand", self.clock.now_ms()),
+            Request(plan, loaded.digest, "stand", self.clock.now_ms(), policy=policy),
             store.journal,
             store.shelf,
             store.book,
             GitReleases(self.sample.repository, self.environment),
             ReferenceSecrets(self.environment, self.sample.repository),
+            SshSignatures(),
         )
         poke(self.home.root / "drivers" / "agent.sock")
         return row

@@ -21,6 +21,7 @@ from tminus.domain.readiness.verdict import Outcome
 from tminus.testing.crash import AMID, Point, parse_point
 from tminus.testing.stand import NotReachedError, Stand
 from tminus.testing.sweep_deeds import CHECK_KINDS, CHECKS, answer_alarms, answer_checks, tell
+from tminus.testing.swept_poll import POLL_KINDS, POLLED, assemble, vote_on
 from tminus.testing.traffic import LOCAL, Load
 
 CLAIM_MS = 1_200
@@ -173,6 +174,7 @@ LOOKED = Story("looked at", LOOKED_AT, during=answer_alarms)
 TOLD = Story("told", {"alertmanager": {"alerts": {"DiskFull": {}}}}, before=tell)
 CHECKED = Story("checked", CHECKS, during=answer_checks)
 EVIDENCE = Story("weighed", WEIGHED)
+POLL = Story("polled", POLLED, during=vote_on)
 SCRUB = Story("scrubbed", METERED, during=_scrub)
 
 _BOTH = ("before", "after")
@@ -253,6 +255,7 @@ def cases() -> list[Case]:
         *_told(LOOKED, "", *_ALARMS, amid=""),
         *_told(TOLD, "", "external-alert-changed", "external-source-changed", amid=""),
         *_told(CHECKED, "", *CHECK_KINDS, amid=""),
+        *_told(POLL, "", "phase-entered=poll", *POLL_KINDS, amid=""),
         *_told(EVIDENCE, "", "terms-fixed", "evidence-weighed", amid=""),
         *_told(
             SCRUB, "stop-slot", f"phase-entered={Phase.SCRUBBING}", f"phase-entered={Phase.SCRUBBED}", amid=""
@@ -283,6 +286,8 @@ def try_case(stand: Stand, case: Case) -> Finding:
     if "routes" in plan:
         # A class of another name each time: the router must be hosted anew.
         plan["routes"] = {f"class-{version.replace('.', '-')}": plan["routes"]["@"]}
+    if "poll" in plan:
+        assemble(stand)
     stand.sample.release(version, plan)
     with stand.load(RATE_PER_S, run=f"sweep-{version}") as load:
         try:

@@ -35,7 +35,8 @@ def some_look(seed: int) -> Look:
 
 
 def test_the_worlds_pass_through_every_phase() -> None:
-    assert {look.state.phase for look in looks()} >= set(Phase) - TERMINAL
+    # Nobody has a seat in these worlds: what people and time do to a poll is in tests/unit/polling.
+    assert {look.state.phase for look in looks()} >= set(Phase) - TERMINAL - {Phase.POLL}
 
 
 @settings(deadline=None, max_examples=300)  # a busy machine is no failure

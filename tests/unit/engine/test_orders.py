@@ -21,7 +21,7 @@ from tests.unit.engine.launches import (
 )
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartSlot, StopSlot
-from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, PREPARING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Freeze, Window
 from tminus.engine.decide.launch.decide import decide
@@ -52,6 +52,9 @@ TABLE = {
     "told-alert": (*["not-named"] * 4, "launch-ending"),
     "told-source": (*["not-named"] * 4, "launch-ending"),
     **dict.fromkeys(("attest", "waive", "na"), ("no-checks",) * 5),
+    "vote": ("poll-off",) * 5,
+    "policy": ("policy-late",) * 5,
+    "close-condition": (*["no-such-condition"] * 4, "launch-ended"),
     "fly": ("unknown-order",) * 5,
 }
 CASES = [
@@ -96,7 +99,7 @@ def test_an_order_for_a_first_launch_is_taken_or_refused_by_its_phase(
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_t0_may_slip_before_it_has_passed_only(phase: Phase) -> None:
-    expected = TAKEN if phase is Phase.COUNTDOWN else "t0-passed"
+    expected = TAKEN if phase in PREPARING else "t0-passed"
     assert answer(launch(phase), "slip", str(NOW_MS + 5_000)) == expected
 
 

@@ -21,6 +21,7 @@ from tests.unit.engine.launches import (
     sent,
     step,
 )
+from tests.unit.polling.polls import polled
 from tminus.domain.launch.command import StartJob
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.route import Route
@@ -167,7 +168,9 @@ def test_a_held_launch_says_what_ends_the_hold(phases: frozenset[Phase], then: s
 def test_a_deadline_does_not_recede(phase: Phase) -> None:
     """Looked at a second later, the same wait ends at the same time; what is due is begun by then."""
     begun = {"countdown:start-job:build": sent(StartJob("build", "build", {}, 1))}
-    state = launch(phase, confirmed=phase in {Phase.VERIFYING, Phase.WATCHING}, tried=False, commands=begun)
+    how: dict[str, Any] = {"confirmed": phase in {Phase.VERIFYING, Phase.WATCHING}, "tried": False}
+    asked = polled if phase is Phase.POLL else launch
+    state = asked(phase, commands=begun, **how)
     router = AT_REST if phase in TRIAL - {Phase.VERIFYING} else a_router(state)
     first, second = (
         step(state, now_ms=NOW_MS + late_ms, router=router, judged=on_target(UNSURE)).waiting

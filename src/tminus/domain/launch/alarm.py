@@ -28,6 +28,8 @@ class Cause(StrEnum):
     """An alert of somebody else's Alertmanager fires."""
     MISSED_LOOK = "missed-look"
     """Nobody looked in time."""
+    POLL = "poll"
+    """The poll needs somebody above it."""
 
 
 @dataclass(frozen=True, slots=True)

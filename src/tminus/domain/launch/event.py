@@ -24,6 +24,7 @@ from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.plan import Plan, Run
 from tminus.domain.plan.request import Request
 from tminus.domain.readiness.checked import CheckEvent
+from tminus.domain.readiness.poll import PollEvent
 from tminus.domain.readiness.verdict import Outcome
 
 
@@ -359,6 +360,7 @@ Event = (
     | AlarmEvent
     | ExternalEvent
     | CheckEvent
+    | PollEvent
     | Promoted
     | SlotRetired
     | LaunchEnded

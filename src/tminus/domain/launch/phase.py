@@ -7,6 +7,7 @@ class Phase(StrEnum):
     """Where a launch stands. A hold is no phase: it is a flag that any phase can carry."""
 
     COUNTDOWN = "countdown"
+    POLL = "poll"
     STAGING = "staging"
     CUTOVER = "cutover"
     VERIFYING = "verifying"
@@ -20,8 +21,11 @@ class Phase(StrEnum):
     SCRUBBED = "scrubbed"
 
 
-BEFORE_TRAFFIC = frozenset({Phase.COUNTDOWN, Phase.STAGING})
+BEFORE_TRAFFIC = frozenset({Phase.COUNTDOWN, Phase.POLL, Phase.STAGING})
 """The candidate has never been asked to serve."""
+
+PREPARING = frozenset({Phase.COUNTDOWN, Phase.POLL})
+"""T-0 has not come: the artifact is made, checks are asked, seats vote."""
 
 TRIAL = frozenset({Phase.CUTOVER, Phase.VERIFYING, Phase.BAKING, Phase.PROMOTING})
 """The candidate serves, the stable slot stands by, and every protection is armed."""

@@ -16,6 +16,7 @@ from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.plan import FULL_BP, Plan, Run
 from tminus.domain.plan.request import Request
 from tminus.domain.readiness.checked import CheckEvent, Readiness, checked
+from tminus.domain.readiness.poll import Poll, PollEvent, hear_poll
 
 CONTRACT = "contract"
 """The order that runs the contract migration, and the name of its job."""
@@ -91,6 +92,7 @@ class LaunchState:
         terms: what the candidate is judged by; None before they are fixed, and without evidence to weigh.
         weighed_ms: when evidence was last journalled.
         readiness: what the checks came to.
+        poll: policy, votes, and how the launch was let go.
     """
 
     plan: Plan
@@ -138,6 +140,7 @@ class LaunchState:
     terms: TermsFixed | None = None
     weighed_ms: int = 0
     readiness: Readiness = field(default_factory=Readiness)
+    poll: Poll = field(default_factory=Poll)
 
     @property
     def fence(self) -> int:
@@ -211,6 +214,8 @@ def evolve(state: LaunchState, event: ev.Event, at_ms: int) -> LaunchState:
         return replace(state, alarms=sound(state.alarms, event, at_ms))
     if isinstance(event, CheckEvent):
         return replace(state, readiness=checked(state.readiness, event, at_ms))
+    if isinstance(event, PollEvent):
+        return replace(state, poll=hear_poll(state.poll, event, at_ms))
     if isinstance(event, ExternalEvent):
         externals = hear(state.externals, event, at_ms)
         return replace(state, externals=externals, orders=state.orders | {event.key})

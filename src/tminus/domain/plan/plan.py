@@ -11,6 +11,7 @@ from tminus.domain.plan.image import Container, Image
 from tminus.domain.plan.judging import Judging
 from tminus.domain.plan.limit import Consequence, Limit, Metric, Trigger
 from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerability
+from tminus.domain.plan.polling import Polling
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass
 from tminus.domain.plan.secret import SecretRef
@@ -289,6 +290,7 @@ class Plan:
         asset_paths: prefixes of static files whose names carry their version: a slot that does not have
             one is not the answer while the other slot runs.
         adopt: host:port of instances that run already and are taken over as they are; nothing is built.
+        polling: the go/no-go poll; None for a launch that nobody votes on.
         hold_expiry_ms: a hold that nobody lifts ends in scrub or rollback after this time.
         checks: what must hold before traffic moves; None for nothing.
     """
@@ -330,6 +332,7 @@ class Plan:
     adopt: tuple[str, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     checks: Checks | None = None
+    polling: Polling | None = None
 
     def freeze_at(self, at_ms: int) -> Freeze | None:
         """The freeze that holds at `at_ms`, None where none does."""

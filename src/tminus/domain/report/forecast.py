@@ -33,10 +33,10 @@ def forecast(state: LaunchState, now_ms: int, t0_ms: int | None) -> Forecast | N
     """
     plan = state.plan
     match state.phase:
-        case Phase.COUNTDOWN | Phase.STAGING:
+        case Phase.COUNTDOWN | Phase.POLL | Phase.STAGING:
             if t0_ms is None:
                 return None
-            begun_ms = max(t0_ms, now_ms) if state.phase is Phase.COUNTDOWN else t0_ms
+            begun_ms = max(t0_ms, now_ms) if state.phase is not Phase.STAGING else t0_ms
             verified_ms: int | None = max(begun_ms + forecast_end_ms(plan), now_ms)
             abort_ms = begun_ms + safe_abort_ms(plan)
         case Phase.CUTOVER:

@@ -14,6 +14,8 @@ from tminus.domain.plan.limit import Consequence
 from tminus.domain.plan.times import format_duration, format_utc, format_utc_clock
 from tminus.domain.readiness.check_order import ATTEST, NOT_APPLICABLE, WAIVE
 from tminus.domain.readiness.checked import CheckEvent
+from tminus.domain.readiness.poll import PollEvent
+from tminus.domain.readiness.signing import CLOSE_CONDITION, POLICY, VOTE
 from tminus.domain.readiness.verdict import Outcome
 from tminus.domain.report.alarm_lines import alarm_lines, external_lines
 from tminus.domain.report.check_lines import check_lines
@@ -22,6 +24,7 @@ from tminus.domain.report.evidence_lines import evidence_lines
 from tminus.domain.report.figures import aside_texts, judge_reading, loss_of_event, reading_text
 from tminus.domain.report.forecast import forecast, forecast_text
 from tminus.domain.report.log_line import Edge, LogLine, Mark, Renderer, render, seconds, to_json
+from tminus.domain.report.poll_lines import poll_lines
 from tminus.domain.report.said import Said
 from tminus.domain.watch.measured import amount
 
@@ -87,6 +90,8 @@ class Narrator:
                 said = list(external_lines(event))
             elif isinstance(event, CheckEvent):
                 said = list(check_lines(before, event))
+            elif isinstance(event, PollEvent):
+                said = list(poll_lines(before, event))
             elif isinstance(event, TermsFixed | EvidenceWeighed):
                 said = list(evidence_lines(event))
             else:
@@ -244,6 +249,7 @@ def _bake(state: LaunchState) -> str:
 
 
 _HEADLINES: Mapping[Phase, Callable[[LaunchState], str]] = {
+    Phase.POLL: lambda _: "Go/no-go poll",
     Phase.STAGING: lambda state: f"Deploy to {state.candidate.value}",
     Phase.CUTOVER: _switch,
     Phase.VERIFYING: lambda state: f"Verify live traffic for {format_duration(state.plan.verify.for_ms)}",
@@ -324,6 +330,7 @@ def _noted(state: LaunchState, event: ev.Event) -> Iterator[Said]:
 _SAID_ELSEWHERE = frozenset(
     {"hold", "resume", "slip", "silence", "acknowledge", "look", NOTE, TOLD_ALERT, TOLD_SOURCE}
     | {ATTEST, WAIVE, NOT_APPLICABLE}
+    | {VOTE, CLOSE_CONDITION, POLICY}
 )
 
 _BANNERS = {

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tminus.domain.launch import event as ev
+from tminus.domain.readiness.poll import PollDecided, PollOverdue, VoteVoided
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +46,19 @@ def _told(event: ev.Event) -> tuple[str, str] | None:  # noqa: C901 - one line p
             return f"{event.verb} of {event.by} refused", event.why
         case ev.LaunchEnded():
             return event.outcome, event.why
+        case _:
+            return _polled(event)
+
+
+def _polled(event: ev.Event) -> tuple[str, str] | None:
+    match event:
+        case PollOverdue():
+            return "the poll is overdue", event.why
+        case VoteVoided():
+            return f"the vote of {event.seat or event.by} became void", event.why
+        case PollDecided(overridden_by=()):
+            return f"the {len(event.seats)} seats said GO", ""
+        case PollDecided():
+            return f"the poll was OVERRIDDEN by {' and '.join(event.overridden_by)}", event.why
         case _:
             return None

@@ -10,6 +10,7 @@ from tminus.domain.launch.reading import FaultReading, JobReading, RouterReading
 from tminus.domain.launch.slot import Slot
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.readiness.checked import CheckAnswered
+from tminus.domain.readiness.signing import SignedText
 from tminus.domain.watch.alerting import Course
 from tminus.domain.watch.history import Point
 from tminus.domain.watch.measurement import Measurements
@@ -34,6 +35,7 @@ class Observation:
         journal_open: the journal takes events; without it nothing goes forward, protection goes on.
         measurements: of the plan's metrics, by name, oldest first.
         checked: newest answers of machines to the plan's checks, by item.
+        signers: whose key made each signature that the orders bring; empty for one that does not hold.
     """
 
     now_ms: int
@@ -49,6 +51,7 @@ class Observation:
     journal_open: bool = True
     measurements: Measurements = field(default_factory=dict)
     checked: Mapping[str, CheckAnswered] = field(default_factory=dict)
+    signers: Mapping[SignedText, str] = field(default_factory=dict)
 
     @property
     def route_reading(self) -> RouterReading | None:

@@ -33,6 +33,8 @@ def _check_fired(state: LaunchState, event: al.AlertFired) -> None:
         raise Violation(f"alarms: {event.rule} fires twice")
     if event.cause is al.Cause.ROLLBACK and state.phase is not Phase.ROLLING_BACK:
         raise Violation(f"alarms: a rollback is told in {state.phase}")
+    if event.cause is al.Cause.POLL and state.plan.polling is None:
+        raise Violation("alarms: a poll is told where there is none")
 
 
 def _check_missed(state: LaunchState, event: al.LookMissed, at_ms: int) -> None:

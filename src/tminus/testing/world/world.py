@@ -19,6 +19,7 @@ from tminus.engine.ports import Ports
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import Draft, LaunchRow, Order
 from tminus.testing.memory_journal import MemoryJournal
+from tminus.testing.signatures import NamedSignatures
 from tminus.testing.world.clock import VirtualClock
 from tminus.testing.world.fakes import FakeJobs, FakeRouter, FakeRuntime, NoSecrets
 from tminus.testing.world.faults import Crash, Faults, Faulty
@@ -329,4 +330,5 @@ class World:
             router=port(WatchedRouter(self.router_class(self.physics), self.physics, self.invariants)),
             jobs=port(self.jobs),
             secrets=NoSecrets(),
+            signatures=NamedSignatures(),
         )

@@ -2,7 +2,7 @@
 
 import difflib
 
-from tminus.domain.launch.phase import Phase
+from tminus.domain.launch.phase import PREPARING
 from tminus.domain.plan.checklist import Attested, CheckItem, Checks
 from tminus.domain.plan.times import DAY_MS, format_duration
 from tminus.domain.readiness.check_order import NOT_APPLICABLE, CheckOrder, read_check_order
@@ -76,7 +76,7 @@ def _item(turn: Turn, order: Order) -> tuple[CheckOrder, CheckItem, Checks] | No
     checks = state.plan.checks
     if checks is None:
         refuse(turn, order, "no-checks", "the plan of this launch has no checks")
-    elif state.phase is not Phase.COUNTDOWN:
+    elif state.phase not in PREPARING:
         why = f"the launch is {state.phase.value}; checks are for the countdown"
         refuse(turn, order, "gate-passed", why)
     elif said is None:

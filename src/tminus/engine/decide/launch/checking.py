@@ -9,7 +9,7 @@ from tminus.domain.codec import to_json
 from tminus.domain.launch import event as ev
 from tminus.domain.launch.command import StartJob, StopJob
 from tminus.domain.launch.job import is_check
-from tminus.domain.launch.phase import ENDING, TERMINAL, Phase
+from tminus.domain.launch.phase import ENDING, PREPARING, TERMINAL
 from tminus.domain.launch.reading import JobPhase
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.checklist import CheckItem, Checks, GateAction, Probed, Worked
@@ -114,7 +114,7 @@ def note_checks(turn: Turn) -> None:
 
     While a launch counts down, held or not; afterwards the gate has been passed.
     """
-    if turn.state.phase is not Phase.COUNTDOWN:
+    if turn.state.phase not in PREPARING:
         return
     look = look_at_checks(turn.state, turn.observation)
     if look is None:
@@ -250,7 +250,7 @@ def check_commands(state: LaunchState, seen: Observation) -> Iterator[StartJob |
     checks = state.plan.checks
     if checks is None:
         return
-    if state.phase is Phase.COUNTDOWN:
+    if state.phase in PREPARING:
         job = check_job(checks, state, seen) if state.artifact is not None else None
         if job is not None:
             yield job

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tminus.domain.launch.command import Command, CommitRoute, RenewLease, StartJob, WriteRoute
 from tminus.domain.launch.event import ReadingTaken
-from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, PREPARING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.state import LaunchState
 from tminus.engine.decide.launch.bounds import REST_TICK_MS, TRIAL_TICK_MS
@@ -14,6 +14,7 @@ from tminus.engine.decide.launch.ending import ending_commands, watching_command
 from tminus.engine.decide.launch.evidence import seal_evidence
 from tminus.engine.decide.launch.measuring import lost_measuring
 from tminus.engine.decide.launch.orders import take_orders
+from tminus.engine.decide.launch.polling import note_votes
 from tminus.engine.decide.launch.progress import go_forward, note_readings
 from tminus.engine.decide.launch.protection import protect, trial_route
 from tminus.engine.decide.launch.staging import is_running_job, needs_meter, staging_need
@@ -42,6 +43,7 @@ def decide(state: LaunchState, observation: Observation) -> Step:
     if observation.journal_open:
         note_readings(turn)
         note_checks(turn)
+        note_votes(turn)
         go_forward(turn)
         seal_evidence(turn, with_reading=any(isinstance(event, ReadingTaken) for event in turn.events))
     after = turn.state
@@ -151,7 +153,7 @@ def _renewals(state: LaunchState, seen: Observation) -> tuple[Command, ...]:
 def _next_ms(state: LaunchState, now_ms: int) -> int:
     if state.phase in TERMINAL:
         return REST_TICK_MS
-    if state.phase is Phase.COUNTDOWN and next_task(state, countdown_tasks(state)) is None:
+    if state.phase in PREPARING and next_task(state, countdown_tasks(state)) is None:
         return REST_TICK_MS if state.t0_ms is None else max(1, min(REST_TICK_MS, state.t0_ms - now_ms))
     if state.phase is Phase.WATCHING and (state.retired or state.stable is None):
         return REST_TICK_MS

@@ -25,6 +25,8 @@ def occupied_by(state: LaunchState, now_ms: int) -> str:
         if state.t0_ms is not None and now_ms < state.t0_ms - ahead_ms:
             return ""
         return "it is ready to begin" if state.t0_ms is None else f"it is past {format_relative(-ahead_ms)}"
+    if phase is Phase.POLL:
+        return "its seats are polled"
     if phase is not Phase.WATCHING:
         return f"it is {phase.value}"
     if state.stable is not None and not state.retired:

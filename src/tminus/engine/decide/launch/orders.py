@@ -5,13 +5,15 @@ import re
 from tminus.domain.launch.entry import NOTE, NoteTaken, read_entry
 from tminus.domain.launch.event import HoldReleased, OrderTaken, Slipped
 from tminus.domain.launch.external import TOLD_ALERT, TOLD_SOURCE
-from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, TERMINAL, TRIAL, Phase
+from tminus.domain.launch.phase import BEFORE_TRAFFIC, ENDING, PREPARING, TERMINAL, TRIAL, Phase
 from tminus.domain.launch.state import CONTRACT
 from tminus.domain.readiness.check_order import ATTEST, NOT_APPLICABLE, WAIVE
+from tminus.domain.readiness.signing import CLOSE_CONDITION, POLICY, VOTE
 from tminus.engine.decide.launch.alarm_orders import acknowledge, look, silence
 from tminus.engine.decide.launch.answer import refuse, taken
 from tminus.engine.decide.launch.check_orders import attest, waive
 from tminus.engine.decide.launch.contract import contract_command, contract_failed
+from tminus.engine.decide.launch.poll_orders import adopt_policy, close_condition, say
 from tminus.engine.decide.launch.told import told_alert, told_source
 from tminus.engine.decide.launch.turn import Turn
 from tminus.ports.journal import Order
@@ -46,7 +48,7 @@ def _resume(turn: Turn, order: Order) -> None:
 
 
 def _slip(turn: Turn, order: Order) -> None:
-    if turn.state.phase is not Phase.COUNTDOWN:
+    if turn.state.phase not in PREPARING:
         refuse(turn, order, "t0-passed", "T-0 has passed; hold, abort or roll back instead")
         return
     t0_ms = int(order.argument) if _MILLISECONDS.fullmatch(order.argument) else None
@@ -161,6 +163,9 @@ _VERBS = {
     ATTEST: attest,
     WAIVE: waive,
     NOT_APPLICABLE: waive,
+    VOTE: say,
+    CLOSE_CONDITION: close_condition,
+    POLICY: adopt_policy,
     TOLD_ALERT: told_alert,
     TOLD_SOURCE: told_source,
 }

@@ -18,12 +18,12 @@ from tminus.engine.decide.launch.bounds import (
     SMOKE_DEADLINE_MS,
     STAGING_SLACK_MS,
 )
-from tminus.engine.decide.launch.checking import pass_gate
 from tminus.engine.decide.launch.contract import contract_job
 from tminus.engine.decide.launch.effort import given_up, keyed
 from tminus.engine.decide.launch.ending import has_ended, measure_loss
 from tminus.engine.decide.launch.evidence import fix_terms, is_decided, lacks_traffic, reached
 from tminus.engine.decide.launch.measuring import is_watched
+from tminus.engine.decide.launch.polling import begin, poll
 from tminus.engine.decide.launch.protection import trial_route
 from tminus.engine.decide.launch.staging import router_differs, staging_need
 from tminus.engine.decide.launch.tasks import (
@@ -113,12 +113,10 @@ def _countdown(turn: Turn) -> None:
         if turn.now_ms >= task_deadline_ms(state, task, turn.now_ms):
             turn.take_back(f"gave up waiting for {task.what}")
         return
-    opens_ms = max(state.t0_ms or 0, window.opens_ms if window is not None else 0)
-    freeze = state.plan.freeze_at(turn.now_ms)
-    if turn.now_ms >= opens_ms and freeze is not None:
-        turn.take_back(f"a freeze began before the launch could begin: {freeze.why}")
-    elif turn.now_ms >= opens_ms and pass_gate(turn):
-        turn.enter(Phase.STAGING, "T-0" if state.t0_ms is not None else "ready")
+    if state.plan.polling is not None:
+        turn.enter(Phase.POLL, "the countdown's work is done")
+    else:
+        begin(turn)
 
 
 def _note_late(turn: Turn, task: Task) -> None:
@@ -375,6 +373,7 @@ def _task_failed(turn: Turn, tasks: Iterator[Task]) -> bool:
 
 _FORWARD = {
     Phase.COUNTDOWN: _countdown,
+    Phase.POLL: poll,
     Phase.STAGING: _staging,
     Phase.CUTOVER: _cutover,
     Phase.VERIFYING: _verifying,

@@ -1,11 +1,13 @@
 """What a launch waits for, since when, what happens by itself and when, and what to run to go on."""
 
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TERMINAL, Phase
+from tminus.domain.launch.polling import standing_now
 from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.times import format_utc
 from tminus.engine.decide.launch.bounds import CONFIRM_DEADLINE_MS
 from tminus.engine.decide.launch.checking import gate_waiting
 from tminus.engine.decide.launch.ending import drain_deadline_ms
+from tminus.engine.decide.launch.polling import missing_text, polled_by_ms
 from tminus.engine.decide.launch.progress import (
     baked_by_ms,
     intended_since_ms,
@@ -77,6 +79,24 @@ def _countdown(turn: Turn) -> Waiting:
     return Waiting(
         "T-0", state.entered_ms, max(opens_ms, turn.now_ms), "staging begins", "tminus slip, or tminus scrub"
     )
+
+
+def _poll(turn: Turn) -> Waiting:
+    """The seats; or T-0, once they have said GO."""
+    state = turn.state
+    standing, begins_ms = standing_now(state, turn.now_ms), state.t0_ms or 0
+    if standing is not None and standing.may_go:
+        gate = gate_waiting(turn) if turn.now_ms >= begins_ms else None
+        if gate is not None:
+            return gate
+        unblock = "tminus slip, or tminus vote recall"
+        return Waiting("T-0", state.entered_ms, max(begins_ms, turn.now_ms), "staging begins", unblock)
+    polling = state.plan.polling
+    then = "nothing" if polling is None else polling.on_deadline.value
+    until_ms = max(turn.now_ms, polled_by_ms(state))
+    what = f"the seats to say GO: {missing_text(standing)}"
+    unblock = "tminus vote go --seat SEAT, or two people with tminus override"
+    return Waiting(what, state.entered_ms, until_ms, then, unblock)
 
 
 def _staging(turn: Turn) -> Waiting:
@@ -177,6 +197,7 @@ def _ending(turn: Turn) -> Waiting:
 
 _WAITS = {
     Phase.COUNTDOWN: _countdown,
+    Phase.POLL: _poll,
     Phase.STAGING: _staging,
     Phase.CUTOVER: _cutover,
     Phase.VERIFYING: _verifying,

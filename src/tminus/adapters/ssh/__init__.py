@@ -1,0 +1,1 @@
+"""Signatures with SSH keys, in the form of `ssh-keygen -Y`."""
