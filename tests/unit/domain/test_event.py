@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.unit.engine.launches import a_plan
+from tests.unit.polling.events import POLL_EVENTS
 from tminus.domain.canonical import Json, canonical_bytes
 from tminus.domain.launch import alarm as al
 from tminus.domain.launch import command as cmd
@@ -25,6 +26,7 @@ TRIAL = Route(BLUE, GREEN, 1_000, Watch.SHORT, 3, 7)
 WEIGHED = wd.Weighed("errors", "collecting", -1_500, None, "0.042", 3, 100, 1, 900, 250)
 
 EVENTS: tuple[ev.Event, ...] = (
+    *POLL_EVENTS,
     ev.LaunchPlanned(a_plan(adopt=("h:1",)), "sha256:p", "c0", "ann", GREEN, BLUE, "sha256:o", "1.0.0", 3, 9),
     ev.LaunchPlanned(a_plan(), "sha256:p", "c0", "ann", BLUE, None, None, None, 0, 0),
     ev.DriverClaimed("agent", 2),

@@ -54,6 +54,7 @@ def test_every_default_of_the_least_plan_is_listed_in_the_order_of_the_format() 
         "judge.bad_seconds",
         "judge.burn_in",
         "judge.on_underpowered",
+        "poll",
         "on_inconclusive",
         "drain",
         "hold_expiry",
