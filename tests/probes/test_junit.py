@@ -107,7 +107,7 @@ def test_without_a_commit_the_plan_says_how_old_a_report_may_be(repository: Repo
     unknown = repository.around(commit="")
     answers = [
         ask(JUNIT, JunitSettings(("report.xml",), oldest=oldest), unknown)
-        for oldest in (None, Millis(HOUR_MS // 2), Millis(2 * HOUR_MS))
+        for oldest in (Millis(0), Millis(HOUR_MS // 2), Millis(2 * HOUR_MS))
     ]
     assert [each.outcome for each in answers] == [Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE, Outcome.PASS]
     assert answers[1].why.endswith("old, limit 30m")

@@ -159,13 +159,13 @@ def test_a_claim_of_no_effect_needs_a_justification_and_does_not_count_for_ever(
     limit = Millis(DAY_MS)
     cases = {
         Outcome.PASS: [
-            ({"state": "resolved"}, None),
-            (claim, None),
+            ({"state": "resolved"}, Millis(0)),
+            (claim, Millis(0)),
             ({**claim, "lastUpdated": recent}, limit),
         ],
         Outcome.FAIL: [
-            ({"state": "in_triage"}, None),
-            ({"state": "not_affected"}, None),
+            ({"state": "in_triage"}, Millis(0)),
+            ({"state": "not_affected"}, Millis(0)),
             (claim, limit),
             ({**claim, "lastUpdated": old}, limit),
         ],

@@ -7,7 +7,7 @@ from tminus.domain.readiness.answer import Answer, failed, passed, unknown
 from tminus.ports.probes import Around, ProbeKind, Target
 from tminus.probes.amount import PPM, counted, ppm_of, share_ppm, show_ppm
 from tminus.probes.guard import guarded
-from tminus.probes.reports import check_files, read_fresh
+from tminus.probes.reports import BY_COMMIT, check_files, read_fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,14 @@ class CoverageSettings:
         files: paths or patterns of Cobertura XML, JSON of coverage.py, or lcov below the repository.
         lines: least share of lines, such as `80 %`.
         branches: least share of branches.
-        oldest: how old a report may be; it must never be older than the commit that is launched.
+        oldest: how old a report may be, and never older than the commit that is launched; 0s asks for
+            that alone.
     """
 
     files: tuple[str, ...]
     lines: str = ""
     branches: str = ""
-    oldest: Millis | None = None
+    oldest: Millis = BY_COMMIT
 
     def __post_init__(self) -> None:
         """Refuses what asks for nothing.

@@ -12,8 +12,9 @@ from tminus.domain.readiness.answer import Answer, failed, passed, unknown
 from tminus.ports.probes import Around, ProbeKind, Target
 from tminus.probes.amount import counted, listed
 from tminus.probes.guard import guarded
-from tminus.probes.reports import check_files, read_fresh
+from tminus.probes.reports import BY_COMMIT, check_files, read_fresh
 
+_FOR_EVER = Millis(0)
 _FACTS = ("critical", "high", "medium", "low")
 
 
@@ -35,17 +36,19 @@ class CyclonedxSettings:
         files: paths or patterns of CycloneDX JSON, 1.4 or later, below the repository.
         severity: no open vulnerability of this severity or a worse one; `none` asks for components alone.
         least_components: so many components must be listed.
-        oldest_analysis: how long a claim that the service is not affected counts, by its own time.
+        oldest_analysis: how long a claim that the service is not affected counts, by its own time; 0s for
+            ever.
         of_artifact: the document must name the digest of what is launched.
-        oldest: how old a document may be; it must never be older than the commit that is launched.
+        oldest: how old a document may be, and never older than the commit that is launched; 0s asks for
+            that alone.
     """
 
     files: tuple[str, ...]
     severity: CyclonedxSeverity = CyclonedxSeverity.HIGH
     least_components: int = 1
-    oldest_analysis: Millis | None = None
+    oldest_analysis: Millis = _FOR_EVER
     of_artifact: bool = False
-    oldest: Millis | None = None
+    oldest: Millis = BY_COMMIT
 
     def __post_init__(self) -> None:
         """Refuses what names no file.
@@ -117,7 +120,7 @@ def _is_excused(settings: CyclonedxSettings, row: Mapping[str, Any], now_ms: int
     """Whether a claim of no effect counts: with a justification, and not for ever."""
     if not row["claimed"] or not row["justified"]:
         return False
-    if settings.oldest_analysis is None:
+    if not settings.oldest_analysis:
         return True
     said_ms = row["analysed_ms"]
     return said_ms is not None and now_ms - said_ms <= settings.oldest_analysis

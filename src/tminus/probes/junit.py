@@ -7,7 +7,7 @@ from tminus.domain.readiness.answer import Answer, failed, passed, unknown
 from tminus.ports.probes import Around, ProbeKind, Target
 from tminus.probes.amount import counted
 from tminus.probes.guard import guarded
-from tminus.probes.reports import check_files, read_fresh
+from tminus.probes.reports import BY_COMMIT, check_files, read_fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,15 @@ class JunitSettings:
         least_tests: so many tests must have run.
         most_skipped: so many may have been skipped.
         most_flaky: so many may have passed only when they were repeated.
-        oldest: how old a report may be; it must never be older than the commit that is launched.
+        oldest: how old a report may be, and never older than the commit that is launched; 0s asks for
+            that alone.
     """
 
     files: tuple[str, ...]
     least_tests: int = 1
     most_skipped: int = 0
     most_flaky: int = 0
-    oldest: Millis | None = None
+    oldest: Millis = BY_COMMIT
 
     def __post_init__(self) -> None:
         """Refuses what would pass without a test.

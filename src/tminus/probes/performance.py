@@ -19,7 +19,7 @@ from tminus.ports.fault import Unavailable
 from tminus.ports.probes import Around, ProbeKind, Target
 from tminus.probes.amount import PPM, counted, ppm_of, share_ppm, show_ppm
 from tminus.probes.guard import guarded
-from tminus.probes.reports import read_fresh
+from tminus.probes.reports import BY_COMMIT, read_fresh
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _NOT_LOOKED_AT = Millis(0)
@@ -43,7 +43,8 @@ class PerformanceSettings:
         least_requests: fewer are no evidence.
         baseline: the same figures of the last release, to compare p95 with; any of these formats.
         worse: so much longer than that p95 may be.
-        oldest: how old the file may be; it must never be older than the commit that is launched.
+        oldest: how old the file may be, and never older than the commit that is launched; 0s asks for
+            that alone.
     """
 
     file: str = ""
@@ -55,7 +56,7 @@ class PerformanceSettings:
     least_requests: int = 100
     baseline: str = ""
     worse: str = "20 %"
-    oldest: Millis | None = None
+    oldest: Millis = BY_COMMIT
 
     def __post_init__(self) -> None:
         """Refuses what cannot be asked, or would pass whatever came of it.

@@ -12,12 +12,15 @@ from pathlib import Path
 from tminus.adapters.clock.deadline import Deadline
 from tminus.adapters.git.command import run_git
 from tminus.adapters.report.reading import Report, read_reports
-from tminus.domain.plan.times import format_duration, format_utc
+from tminus.domain.plan.times import Millis, format_duration, format_utc
 from tminus.ports.fault import Unavailable
 from tminus.ports.probes import Around, Target
 
 MOST_FILES = 500
 """Reports of one probe; each test class may write its own."""
+
+BY_COMMIT = Millis(0)
+"""As `oldest`: only the commit decides how old a report may be."""
 
 SKEW_MS = 60_000
 """Clocks of two machines may differ by so much."""
@@ -36,7 +39,7 @@ def check_files(files: Sequence[str]) -> None:
 
 
 def read_fresh(
-    kind: str, files: Sequence[str], oldest_ms: int | None, around: Around, limit_ms: int
+    kind: str, files: Sequence[str], oldest_ms: int, around: Around, limit_ms: int
 ) -> tuple[tuple[Report, ...], int]:
     """Every report of these patterns, none older than it may be, and the age of the oldest.
 
@@ -45,7 +48,7 @@ def read_fresh(
     Args:
         kind: a name in `adapters.report.reader.KINDS`.
         files: paths and patterns below the repository.
-        oldest_ms: how old a report may be; None where only the commit decides.
+        oldest_ms: how old a report may be; 0 where only the commit decides.
         around: see the port.
         limit_ms: for everything.
 
@@ -105,10 +108,10 @@ def _paths(files: Sequence[str], repository: Path) -> list[Path]:
     return list(found)
 
 
-def _age_ms(reports: Sequence[Report], oldest_ms: int | None, around: Around, deadline: Deadline) -> int:
+def _age_ms(reports: Sequence[Report], oldest_ms: int, around: Around, deadline: Deadline) -> int:
     now_ms = around.now_ms()
     name = commit_name(around.target)
-    if not name and oldest_ms is None:
+    if not name and not oldest_ms:
         why = "nothing says how old a report may be: no commit is known yet, and `oldest` is not set"
         raise Unavailable("report-undated", why)
     commit_at_ms = commit_ms(name, around, deadline) if name else None
@@ -121,7 +124,7 @@ def _age_ms(reports: Sequence[Report], oldest_ms: int | None, around: Around, de
             why = f"{shown} is of {format_utc(made_ms)}, and the commit of {format_utc(commit_at_ms)}"
             raise Unavailable("report-old", why)
         age_ms = max(0, now_ms - made_ms)
-        if oldest_ms is not None and age_ms > oldest_ms:
+        if oldest_ms and age_ms > oldest_ms:
             why = f"{shown} is {_rounded(age_ms)} old, limit {format_duration(oldest_ms)}"
             raise Unavailable("report-old", why)
         ages.append(age_ms)

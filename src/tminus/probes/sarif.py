@@ -11,7 +11,7 @@ from tminus.domain.readiness.answer import Answer, failed, passed, unknown
 from tminus.ports.probes import Around, ProbeKind, Target
 from tminus.probes.amount import counted, listed
 from tminus.probes.guard import guarded
-from tminus.probes.reports import check_files, read_fresh
+from tminus.probes.reports import BY_COMMIT, check_files, read_fresh
 
 _SCORE = re.compile(r"10(?:\.0)?|\d(?:\.\d)?")
 _LEAST_HEX = 7  # digits that name a commit
@@ -36,7 +36,8 @@ class SarifSettings:
             as `7.0`.
         tool: a tool of this name must have scanned.
         least_rules: the reports must name so many rules.
-        oldest: how old a report may be; it must never be older than the commit that is launched.
+        oldest: how old a report may be, and never older than the commit that is launched; 0s asks for
+            that alone.
     """
 
     files: tuple[str, ...]
@@ -44,7 +45,7 @@ class SarifSettings:
     score: str = ""
     tool: str = ""
     least_rules: int = 0
-    oldest: Millis | None = None
+    oldest: Millis = BY_COMMIT
 
     def __post_init__(self) -> None:
         """Refuses what is no score.

@@ -18,6 +18,7 @@ from tminus.adapters.report.coverage import coverage_summary
 from tminus.adapters.report.cyclonedx import cyclonedx_summary
 from tminus.adapters.report.figures import figures
 from tminus.adapters.report.junit import junit_summary
+from tminus.adapters.report.leaks import leaks_summary
 from tminus.adapters.report.sarif import sarif_summary
 from tminus.domain.watch.answer_text import parse_answer
 
@@ -60,6 +61,7 @@ KINDS: Mapping[str, Callable[[bytes], dict[str, Any]]] = {
     "sarif": _parsed(sarif_summary),
     "cyclonedx": _parsed(cyclonedx_summary),
     "figures": figures,
+    "leaks": _parsed(leaks_summary),
 }
 """How a report of each kind is read: from its content to a summary of whole numbers and short texts."""
 

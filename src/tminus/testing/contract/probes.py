@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -200,7 +200,7 @@ def _values(settings: Any) -> list[Any]:  # noqa: ANN401 - any settings
 
 
 def _fits(hint: Any) -> bool:  # noqa: ANN401 - a type hint is not always a type
-    if get_origin(hint) is UnionType:
+    if get_origin(hint) in (UnionType, Union):
         members = [each for each in get_args(hint) if each is not NoneType]
         return len(members) == 1 and _fits(members[0])
     if hint in _TYPES:
