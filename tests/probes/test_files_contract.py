@@ -15,6 +15,7 @@ from tminus.probes.coverage import COVERAGE, CoverageSettings
 from tminus.probes.credentials import CREDENTIALS, CredentialsSettings
 from tminus.probes.cyclonedx import CYCLONEDX, CyclonedxSettings
 from tminus.probes.document import DOCUMENT, DocumentSettings
+from tminus.probes.drift import DRIFT, DriftSettings, DriftTool
 from tminus.probes.error_tracker import ERROR_TRACKER, ErrorTrackerSettings
 from tminus.probes.git import GIT, GitSettings
 from tminus.probes.junit import JUNIT, JunitSettings
@@ -74,6 +75,7 @@ ANY: dict[str, object] = {
     "coverage": (COVERAGE, CoverageSettings(("a.xml",), "80 %", oldest=Millis(1))),
     "credentials": (CREDENTIALS, CredentialsSettings("a.json", ("anna",))),
     "cyclonedx": (CYCLONEDX, CyclonedxSettings(("a.json",), oldest_analysis=Millis(1))),
+    "drift": (DRIFT, DriftSettings(DriftTool.OPENTOFU, secret=REFERENCE)),
     "git": (GIT, GitSettings(allowed=("docs/*",))),
     "junit": (JUNIT, JunitSettings(("a.xml",))),
     "performance": (PERFORMANCE, PerformanceSettings("a.json", p95=Millis(1))),
@@ -92,7 +94,7 @@ class TestOverHttp(ProbeContract):
         return OVER_HTTP[request.param]
 
 
-@pytest.mark.req("R3", "R14", "R16", "R17")
+@pytest.mark.req("R3", "R13", "R14", "R16", "R17")
 class TestSettings(SettingsContract):
     @pytest.fixture(params=list(ANY))
     def harness(self, request: pytest.FixtureRequest) -> Harness:

@@ -1,8 +1,10 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.integration.liar import lying, says
 from tests.probes.repository import Repository, ask, made, said
 from tminus.adapters.report.figures import figures
 from tminus.domain.plan.times import Millis
@@ -160,3 +162,35 @@ def test_settings_that_cannot_be_asked_are_refused(settings: dict[str, object], 
 def test_a_file_that_is_not_there_says_nothing(repository: Repository, tmp_path: Path) -> None:
     answer = ask(PERFORMANCE, PerformanceSettings(file="none.json", p95=Millis(1)), repository.around())
     assert said(answer) == (Outcome.INCONCLUSIVE, "there is no none.json")
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_load_that_is_made_here_is_judged_by_what_it_measured(repository: Repository) -> None:
+    with lying(says({})) as liar:
+        url = f"{liar.url.replace('127.0.0.1', 'localhost')}/pay?a=1"
+        asked = made(PerformanceSettings, url=url, rate=100, seconds=2, p95=Millis(5_000))
+        answer = ask(PERFORMANCE, asked, repository.around())
+        assert answer.outcome is Outcome.PASS, answer.why
+        facts = dict(answer.facts)
+        assert (facts["requests"], facts["failed"]) == (200, 0)
+        assert 0 < facts["p95_us"] < 5_000_000
+        assert set(liar.paths) == {"/pay?a=1"}
+        liar.answer = says({}, status=404)
+        refused = ask(PERFORMANCE, asked, repository.around())
+        assert refused.outcome is Outcome.INCONCLUSIVE
+        assert refused.why.endswith("served none of 200 requests")
+    gone = ask(PERFORMANCE, asked, repository.around())
+    assert gone.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_load_ends_within_the_time_that_the_probe_has(repository: Repository) -> None:
+    with lying(says({})) as liar:
+        asked = made(PerformanceSettings, url=liar.url, rate=50, seconds=300, p95=Millis(5_000))
+        began = time.monotonic()
+        answer = ask(PERFORMANCE, asked, repository.around(), 6_000)
+        assert time.monotonic() - began < 30
+    assert answer.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE), answer.why
+    assert dict(answer.facts)["requests"] > 0

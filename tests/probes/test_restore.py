@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.integration.database import Bench, benches, until
 from tests.probes.repository import LIMIT_MS, Repository, ask, made
 from tminus.adapters.postgres.backup import PostgresBackup
 from tminus.adapters.postgres.base import BaseBackup
@@ -132,3 +134,27 @@ def test_a_base_backup_alone_loses_what_came_after_it(repository: Repository, se
     answer = judge(repository, url)
     assert answer.outcome in (Outcome.PASS, Outcome.FAIL), answer.why
     assert {"rto_ms", "rpo_ms"} <= dict(answer.facts).keys()
+
+
+@pytest.fixture
+def bench(server: Postgres, tmp_path: Path) -> Iterator[Bench]:
+    yield from benches(server, tmp_path / "bench")
+
+
+def test_with_an_archive_what_was_written_last_comes_back_too(repository: Repository, bench: Bench) -> None:
+    bench.execute("CREATE TABLE t (v int)", "INSERT INTO t VALUES (1)")
+    bench.start("archive", "archive", {"directory": str(bench.backups), "beat_ms": 200})
+    until(lambda: "covered_ms" in str(bench.reading("archive").progress))
+    bench.run("base", "backup", {"directory": str(bench.backups), "method": "base"})
+    bench.execute("INSERT INTO t SELECT generate_series(2, 300)")
+    around = replace(repository.around({"DATABASE_URL": bench.url}), backups=bench.backups)
+    answer = ask(RESTORE, RestoreSettings(URL), around, LONG_MS)
+    bench.jobs.stop_job("archive")
+    bench.end("archive")
+    assert answer.outcome is Outcome.PASS, answer.why
+    facts = dict(answer.facts)
+    assert facts["rows"] == 300
+    assert facts["rpo_ms"] < LONG_MS
+    # Once nobody archives any more, what is written now is nowhere else.
+    behind = ask(RESTORE, RestoreSettings(URL), around, 4_000)
+    assert behind.outcome is Outcome.INCONCLUSIVE
