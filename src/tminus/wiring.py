@@ -227,6 +227,11 @@ class Home:
         """Where backups of a service's database are kept."""
         return self.root / "backups" / f"{service}-{environment}"
 
+    @property
+    def attachments(self) -> Path:
+        """Where files that people attach to statements are kept, each under its digest."""
+        return self.root / "attachments"
+
     def upkeep(self, service: str, environment: str) -> UpkeepPorts:
         """Everything that the upkeep of a service's database talks to."""
         store = self.store

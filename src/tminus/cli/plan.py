@@ -1,6 +1,7 @@
 """`tminus plan`: the timeline that a plan compiles to, and everything that was chosen for it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.codec import to_json
+from tminus.domain.plan.checklist import Attested, Checks, Probed, Worked
 from tminus.domain.plan.plan import Plan
 from tminus.domain.plan.timeline import (
     TimelineEntry,
@@ -99,7 +101,21 @@ def _overview(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
     )
     yield "abort", f"warm, in seconds, until {safe} at least; promotion is expected at {promoted}"
     yield "ends", f"{closes}; until then rollback is cold"
+    if plan.checks is not None:
+        yield "checks", _checks(plan.checks)
     yield "digest", loaded.digest
+
+
+def _checks(checks: Checks) -> str:
+    kinds = Counter(type(item.asks) for item in checks.items)
+    parts = [
+        f"{kinds[kind]} by {who}"
+        for kind, who in ((Probed, "machines"), (Worked, "the launch's work"), (Attested, "people"))
+        if kinds[kind]
+    ]
+    left = f", {len(checks.left_out)} of the handbook's left out" if checks.left_out else ""
+    limit = format_duration(checks.deadline_ms)
+    return f"{len(checks.items)}: {', '.join(parts)}{left}; all hold by T+{limit}, else {checks.then.value}"
 
 
 def _fit(plan: Plan) -> str:

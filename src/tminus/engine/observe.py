@@ -77,7 +77,7 @@ class Observer:
             history=self._chronicle.points(state, now_ms, self._samples, measured),
             journal_open=journal_open,
             measurements=measured,
-            checked=_checked(jobs or {}) if state.phase in PREPARING else {},
+            checked=read_checked(jobs or {}) if state.phase in PREPARING else {},
             signers=self._signers(orders),
         )
 
@@ -176,7 +176,7 @@ def measurements(state: LaunchState, jobs: Mapping[str, JobReading]) -> Measurem
     return {**asked, **entered}
 
 
-def _checked(jobs: Mapping[str, JobReading]) -> Mapping[str, CheckAnswered]:
+def read_checked(jobs: Mapping[str, JobReading]) -> Mapping[str, CheckAnswered]:
     """The newest answer to each check, of the jobs that asked and ask."""
     found: dict[str, CheckAnswered] = {}
     for key, job in jobs.items():

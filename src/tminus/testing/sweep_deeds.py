@@ -56,7 +56,7 @@ def answer_checks(stand: Stand, launch: str) -> None:
     stand.wait(lambda: stand.state(launch).readiness.waits_ms is not None, "a gate that waits")
     _state(stand, launch, "own/shown")
     until_ms = stand.clock.now_ms() + 1_500
-    stand.post(launch, WAIVE, argument=CheckOrder("own/signed", until_ms=until_ms).text(), reason="swept")
+    stand.post(launch, WAIVE, argument=CheckOrder(("own/signed",), until_ms=until_ms).text(), reason="swept")
     # A driver that is killed takes the orders late; the waiver may have run out before anybody saw it.
     stand.wait(lambda: not stand.home.store.inbox.orders(launch), "orders that were taken")
     stand.wait(lambda: _has_run_out(stand, launch), "a waiver and evidence that have run out")
@@ -70,4 +70,4 @@ def _has_run_out(stand: Stand, launch: str) -> bool:
 
 
 def _state(stand: Stand, launch: str, item: str) -> None:
-    stand.post(launch, ATTEST, argument=CheckOrder(item, role="pm").text(), reason="seen")
+    stand.post(launch, ATTEST, argument=CheckOrder((item,), role="pm").text(), reason="seen")

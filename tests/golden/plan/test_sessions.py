@@ -28,7 +28,7 @@ def in_the_folder_of_the_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.req("R2")
-@pytest.mark.parametrize("name", ["least", "handbook", "late", "database"])
+@pytest.mark.parametrize("name", ["least", "handbook", "late", "database", "checks"])
 def test_a_plan_is_shown_with_its_timeline_and_every_choice(name: str) -> None:
     digest = load_plan(f"{name}.yaml").digest
     shown = run(plan, f"{name}.yaml").replace(digest, "sha256:DIGEST")

@@ -63,5 +63,5 @@ def answers(*found: CheckAnswered) -> dict[str, CheckAnswered]:
     return {each.item: each for each in found}
 
 
-def said(verb: str, item: str, by: str = "ann", reason: str = "they were", **more: Any) -> Order:  # noqa: ANN401 - fields
-    return Order(f"{NOW_MS}-{verb}", verb, by, reason, NOW_MS, CheckOrder(item, **more).text())
+def said(verb: str, *items: str, by: str = "ann", reason: str = "they were", **more: Any) -> Order:  # noqa: ANN401 - fields
+    return Order(f"{NOW_MS}-{verb}", verb, by, reason, NOW_MS, CheckOrder(items, **more).text())

@@ -125,3 +125,16 @@ def test_a_launch_without_checks_says_so() -> None:
         "no-checks",
         "the plan of this launch has no checks",
     )
+
+
+def test_what_is_said_of_several_items_is_taken_whole_or_not_at_all() -> None:
+    other = an_item("comms/shown", Attested("it was shown"), owner="pm")
+    state = ready(UP, TOLD, other)
+    both = step(state, orders=(said("attest", TOLD.item, other.item, role="pm"),))
+    assert [event.item for event in both.events if isinstance(event, CheckAttested)] == [
+        TOLD.item,
+        other.item,
+    ]
+    one = step(state, orders=(said("attest", TOLD.item, UP.item, role="pm"),))
+    assert refusal(one)[0] == "asks-a-machine"
+    assert one.state.readiness.proofs == {}

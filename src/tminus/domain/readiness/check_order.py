@@ -15,14 +15,14 @@ class CheckOrder:
     """What an order says besides verb, person and reason.
 
     Attributes:
-        item: id of the item.
+        items: ids of the items that all of it is said of.
         role: for which a statement is made.
         file: name of an attached file; empty for none.
         digest: `sha256:` of it; empty for none.
         until_ms: when an excuse ends, milliseconds since the epoch; 0 lifts it.
     """
 
-    item: str
+    items: tuple[str, ...]
     role: str = ""
     file: str = ""
     digest: str = ""

@@ -72,14 +72,14 @@ class Look:
     verdicts: tuple[ItemVerdict, ...]
 
 
-def look_at_checks(state: LaunchState, seen: Observation) -> Look | None:
-    """What the checks come to now; None for a plan without any."""
+def look_at_checks(state: LaunchState, answers: Mapping[str, CheckAnswered], now_ms: int) -> Look | None:
+    """What the checks come to at `now_ms`, with the newest `answers` by item; None for a plan without any."""
     checks = state.plan.checks
     if checks is None:
         return None
-    fresh = {**seen.checked, **_worked(checks, state, seen.now_ms)}
+    fresh = {**answers, **_worked(checks, state, now_ms)}
     proofs = {name: proof_of(answer) for name, answer in fresh.items()}
-    return Look(checks, fresh, judge_items(checks, state.readiness, seen.now_ms, proofs))
+    return Look(checks, fresh, judge_items(checks, state.readiness, now_ms, proofs))
 
 
 def _worked(checks: Checks, state: LaunchState, now_ms: int) -> dict[str, CheckAnswered]:
@@ -109,6 +109,10 @@ def _work_answer(asks: Worked, state: LaunchState) -> Answer | None:
     return passed(f"{' and '.join(asks.jobs)} ended well", source)
 
 
+def _look(turn: Turn) -> Look | None:
+    return look_at_checks(turn.state, turn.observation.checked, turn.now_ms)
+
+
 def note_checks(turn: Turn) -> None:
     """Journals what changed: a verdict, evidence that is due to be renewed, what expired.
 
@@ -116,7 +120,7 @@ def note_checks(turn: Turn) -> None:
     """
     if turn.state.phase not in PREPARING:
         return
-    look = look_at_checks(turn.state, turn.observation)
+    look = _look(turn)
     if look is None:
         return
     for verdict in look.verdicts:
@@ -178,7 +182,7 @@ def gate_by_ms(state: LaunchState, now_ms: int) -> int:
 
 def pass_gate(turn: Turn) -> bool:
     """Whether every check that blocks holds now; journals that the gate opens, shuts, and its deadline."""
-    look = look_at_checks(turn.state, turn.observation)
+    look = _look(turn)
     if look is None:
         return True
     readiness = turn.state.readiness
@@ -226,7 +230,7 @@ def _open(turn: Turn, look: Look) -> None:
 def gate_waiting(turn: Turn) -> Waiting | None:
     """What the gate waits for, once everything else is ready; None while it is open."""
     state = turn.state
-    look = look_at_checks(state, turn.observation)
+    look = _look(turn)
     if look is None or is_open(look.verdicts):
         return None
     why = "".join(f"; the answers cannot be asked for: {fault}" for fault in _faults(state))
