@@ -226,12 +226,14 @@ def _given(file: LaunchFile) -> set[str]:
         found.add("artifact-smoke")
     if file.database is not None:
         found.add("database")
+    if file.source.branch is not None:
+        found.add("branch")
     return found
 
 
 def _values(file: LaunchFile) -> Mapping[str, str]:
     """What the placeholders of a binding stand for."""
-    values = {"{health}": file.run.health, "{instances}": str(file.run.instances)}
+    values = {"{health}": file.run.health, "{branch}": file.source.branch or ""}
     if file.database is not None:
         values["{database}"] = file.database.url.text()
     return values
