@@ -17,7 +17,7 @@ from tminus.domain.readiness.verdict import Outcome, Verdict
 from tminus.domain.watch.alerting import Course, Finding, alarms_of
 from tminus.domain.watch.measured import Watched
 from tminus.engine.decide import alarm, watch
-from tminus.engine.decide.launch import ending, progress
+from tminus.engine.decide.launch import checking, ending, progress
 from tminus.engine.decide.launch.effort import keyed
 from tminus.engine.decide.launch.protection import trial_route
 from tminus.engine.decide.launch.turn import Turn
@@ -152,6 +152,12 @@ def test_a_missed_look_that_is_told_before_it_is_due_is_caught(monkeypatch: pyte
     monkeypatch.setattr(alarm, "look_due_ms", early)
     _, violation = first_violation()
     assert "looks were due" in violation
+
+
+def test_a_gate_that_opens_without_its_checks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "is_open", lambda verdicts: True)
+    _, violation = first_violation()
+    assert "gate: staging began with 1 of 2 checks: sim/probed" in violation
 
 
 def test_without_a_planted_bug_nothing_is_violated() -> None:

@@ -29,6 +29,9 @@ PROBED_KEEPS_MS = 15 * MINUTE_MS
 STATED_KEEPS_MS = 7 * DAY_MS
 """How long a person's word counts, and what the launch's own work has shown."""
 
+GO_NO_GO = "pre-deployment/go-no-go"
+"""The item that a poll answers: its ballot is over all the others."""
+
 OWN_DUE_MS = -DAY_MS
 
 _NO_SETTINGS: Tree = {}
@@ -65,6 +68,9 @@ def compile_checks(file: LaunchFile, section: ChecksSection) -> Compiled:
         if own is not None and own.off is not None:
             breaches += _wrongly_off(path, own, usual)
             left_out.append(LeftOut(name, own.off))
+            continue
+        if name == GO_NO_GO and own is None and file.poll is not None:
+            left_out.append(LeftOut(name, "the plan's poll decides it"))
             continue
         item = None if usual is None else _usual_item(file, usual)
         if own is not None:

@@ -227,7 +227,7 @@ MANNERS: Mapping[str, Manner] = {
         ("build", "artifact-smoke", "smoke", "verify-artifact", "resources", "warm"), Manner(700)
     ),
     **dict.fromkeys(("backup", "restore-test", "migrate", "command", "integrity"), Manner(1_500)),
-    **dict.fromkeys(("meter", "sampler", "measure"), Manner(NEVER_MS)),
+    **dict.fromkeys(("meter", "sampler", "measure", "check"), Manner(NEVER_MS)),
 }
 
 

@@ -13,6 +13,7 @@ from tminus.domain.plan.alert import ROLLBACK
 from tminus.domain.readiness.verdict import Outcome
 from tminus.ports.journal import Record
 from tminus.testing.world.alarms import check_alarm
+from tminus.testing.world.checked import check_gate
 from tminus.testing.world.physics import Physics
 from tminus.testing.world.violation import Violation
 
@@ -72,6 +73,7 @@ class Invariants:
             self._check_point_of_no_return(event.command)
         if self.state is not None:
             check_alarm(self.state, event, at_ms)
+            check_gate(self.state, event, at_ms)
         if isinstance(event, ev.RouteConfirmed):
             read = self._reads.get(at_ms)
             if read is None or read.text() != event.text:

@@ -22,6 +22,7 @@ from tminus.domain.plan.plan import (
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.domain.plan.stage import Stage
 from tminus.domain.watch.evidence.clean_run import clean_run
+from tminus.testing.world.checked import SIM_CHECKS
 from tminus.testing.world.gauge import QUEUE, QUEUE_LIMIT
 from tminus.testing.world.physics import INSTANCES
 
@@ -63,7 +64,12 @@ def sim_alerts(rate: Limit, slow: Limit) -> tuple[AlertRule, ...]:
 
 
 def sim_plan(
-    *, database: bool = False, stages: bool = False, measured: bool = False, weighed: bool = False
+    *,
+    database: bool = False,
+    stages: bool = False,
+    measured: bool = False,
+    weighed: bool = False,
+    checked: bool = False,
 ) -> Plan:
     """A plan whose phases take seconds."""
     declined = Limit("declined", Metric.QUESTION, 100_000, question="declined")
@@ -102,4 +108,5 @@ def sim_plan(
         targets=(rate, slow),
         drain_deadline_ms=5_000,
         hold_expiry_ms=20_000,
+        checks=SIM_CHECKS if checked else None,
     )

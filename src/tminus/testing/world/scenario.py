@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tminus.domain.launch.external import TOLD_ALERT
+from tminus.testing.world.checked import NEVER_MS
 
 FAULTS = (
     "error-before",
@@ -55,6 +56,8 @@ class Scenario:
         calm_ms: after so long no new fault happens.
         orders: (at_ms, verb, direct) in the order given.
         weighed: its plan is judged by evidence, not over windows.
+        checked: its plan has checks.
+        ready_after_ms: a machine answers one of them well after so long.
     """
 
     first_launch: bool
@@ -77,6 +80,8 @@ class Scenario:
     measured: bool = False
     hot: bool = False
     weighed: bool = False
+    checked: bool = False
+    ready_after_ms: int = 0
 
 
 def draw(random: Random) -> Scenario:
@@ -110,7 +115,9 @@ def draw(random: Random) -> Scenario:
     world = replace(world, stages=random.random() < 0.5, orders=_with_looks(random, orders))
     world = replace(world, artifact_fails=random.random() < 0.03)
     world = replace(world, measured=random.random() < 0.5, hot=random.random() < 0.15)
-    return replace(world, weighed=random.random() < WEIGHED_SHARE)
+    world = replace(world, weighed=random.random() < WEIGHED_SHARE)
+    ready_after_ms = random.choice((0, 0, 0, 4_000, 8_000, NEVER_MS))
+    return replace(world, checked=random.random() < 0.15, ready_after_ms=ready_after_ms)
 
 
 def _with_looks(

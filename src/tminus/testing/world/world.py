@@ -20,6 +20,7 @@ from tminus.ports.fault import PortFault
 from tminus.ports.journal import Draft, LaunchRow, Order
 from tminus.testing.memory_journal import MemoryJournal
 from tminus.testing.signatures import NamedSignatures
+from tminus.testing.world.checked import told_by_check
 from tminus.testing.world.clock import VirtualClock
 from tminus.testing.world.fakes import FakeJobs, FakeRouter, FakeRuntime, NoSecrets
 from tminus.testing.world.faults import Crash, Faults, Faulty
@@ -81,6 +82,7 @@ class World:
             stages=scenario.stages,
             measured=scenario.measured,
             weighed=scenario.weighed,
+            checked=scenario.checked,
         )
         self.physics = Physics(
             drain_ms=scenario.drain_ms,
@@ -282,6 +284,8 @@ class World:
         return {"passed": not fails.get(work, False), "targets": []}
 
     def _progress(self, work: str) -> Json:
+        if work == "check":
+            return told_by_check(self.clock.now_ms(), START_MS + self.scenario.ready_after_ms)
         if work == "measure":
             return queue_measured(self.clock.now_ms(), hot=self.scenario.hot)
         if work != "sampler":
