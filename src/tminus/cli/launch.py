@@ -17,6 +17,7 @@ from tminus.cli.exits import EXIT_CODES
 from tminus.cli.follow import Follower
 from tminus.cli.machine import port_is_free
 from tminus.cli.person import by_option
+from tminus.cli.routers import beyond_router, load_fitting
 from tminus.cli.view import choose_view
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL
 from tminus.domain.launch.state import LaunchState
@@ -25,11 +26,10 @@ from tminus.domain.problem import Problem, ProblemError
 from tminus.domain.readiness.signing import PolicyOffer
 from tminus.engine.drive import fold_launch
 from tminus.engine.open import Request, open_launch, with_repository
-from tminus.plan.capability import check_capabilities
-from tminus.plan.load import LoadedPlan, load_plan
+from tminus.plan.load import LoadedPlan
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import LaunchRow, Order
-from tminus.wiring import ROUTERS, Home, find_launch, open_home
+from tminus.wiring import Home, find_launch, open_home
 
 EXIT_OPEN = 5
 """The launch goes on, or waits to be driven on, without this command."""
@@ -65,7 +65,7 @@ def enter(home: Home, file: Path, by: str, *, allow_dirty_tree: bool) -> LaunchR
     Raises:
         ProblemError: everything that stands against it.
     """
-    loaded = load_plan(file)
+    loaded = load_fitting(file)
     plan = with_repository(loaded.plan, loaded.directory)
     policy = policy_beside(loaded)
     return enter_plan(home, plan, loaded.digest, by, policy, allow_dirty_tree=allow_dirty_tree)
@@ -102,7 +102,7 @@ def enter_plan(
     left_ms = home.left_ms(plan.service, plan.environment)
     stopped = home.stopped(plan.service, plan.environment)
     request = Request(plan, digest, by, SystemClock().now_ms(), allow_dirty_tree, left_ms, stopped, policy)
-    problems = [*check_capabilities(plan, ROUTERS["haproxy"]), *_port_problems(home, plan)]
+    problems = [*beyond_router(plan), *_port_problems(home, plan)]
     problems += _archive_problems(home, plan)
     if problems:
         raise ProblemError(*problems)
@@ -204,10 +204,28 @@ def _archive_problems(home: Home, plan: Plan) -> list[Problem]:
     return []
 
 
+def _changed_router(home: Home, plan: Plan) -> list[Problem]:
+    """A router that runs cannot be exchanged for another one under its clients."""
+    serving = home.router_choice(plan.service, plan.environment).name
+    if serving is plan.router.name:
+        return []
+    return [
+        Problem(
+            "router-differs",
+            f"{serving} serves {plan.service}, and the plan wants {plan.router.name}",
+            "launch.yaml: router",
+            "its clients would be refused while one router takes the place of the other",
+            f"write `router: {serving}`, or end the service with `tminus stop {plan.service}` first",
+        )
+    ]
+
+
 def _port_problems(home: Home, plan: Plan) -> list[Problem]:
     """The public port must be free, unless it is this service's own router that holds it."""
     host, port = plan.listen.host, plan.listen.port
-    if home.holds_port(plan.service, plan.environment) or port_is_free(host, port):
+    if home.holds_port(plan.service, plan.environment):
+        return _changed_router(home, plan)
+    if port_is_free(host, port):
         return []
     return [
         Problem(

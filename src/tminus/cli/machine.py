@@ -15,9 +15,11 @@ from tminus.adapters.docker.dialing import default_engine
 from tminus.adapters.docker.engine import Engine, EngineError
 from tminus.adapters.git.command import run_git
 from tminus.adapters.git.git_releases import GitReleases
-from tminus.adapters.haproxy.binary import find_binary
+from tminus.adapters.haproxy.binary import find_binary as find_haproxy
 from tminus.adapters.postgres.programs import find_program
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
+from tminus.adapters.traefik.binary import find_binary as find_traefik
+from tminus.domain.plan.router import RouterName
 from tminus.domain.plan.secret import SecretRef, SecretSource
 from tminus.ports.artifacts import TagReading
 from tminus.ports.fault import PortFault, Unavailable
@@ -37,7 +39,7 @@ class Machine:
         read_tag: (repository, tag) to the tag; raises Refused or Unavailable.
         dirty_paths: uncommitted paths of a repository; raises Unavailable.
         newest_commit_ms: time of a repository's newest commit, since the epoch; raises Unavailable.
-        router_version: version and origin of the router's program; raises Refused.
+        router_version: version and origin of the program of the router of that name; raises Refused.
         open_files_limit: how many files a process may open.
         postgres_program: where one of PostgreSQL's programs is, by its name; raises Refused.
         free_bytes: bytes free for this user where a folder is, or would be.
@@ -58,7 +60,7 @@ class Machine:
     read_tag: Callable[[Path, str], TagReading]
     dirty_paths: Callable[[Path], tuple[str, ...]]
     newest_commit_ms: Callable[[Path], int]
-    router_version: Callable[[], str]
+    router_version: Callable[[str], str]
     open_files_limit: Callable[[], int]
     postgres_program: Callable[[str], Path]
     free_bytes: Callable[[Path], int]
@@ -129,9 +131,9 @@ def _answers(host: str, port: int) -> bool:
         return False
 
 
-def _router_version() -> str:
-    binary = find_binary()
-    return f"haproxy {binary.version} ({binary.source})"
+def _router_version(name: str) -> str:
+    binary = find_traefik() if name == RouterName.TRAEFIK else find_haproxy()
+    return f"{name} {binary.version} ({binary.source})"
 
 
 def _free_bytes(folder: Path) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tminus.cli.routers import ROUTERS, load_fitting, lost_with
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.codec import to_json
 from tminus.domain.plan.checklist import Attested, Checks, Probed, Worked
@@ -23,7 +24,7 @@ from tminus.domain.plan.timeline import (
 )
 from tminus.domain.plan.times import format_duration, format_relative, format_utc
 from tminus.domain.problem import Problem
-from tminus.plan.load import LoadedPlan, load_plan
+from tminus.plan.load import LoadedPlan
 
 
 @click.command("plan", context_settings=dict(HELP_OPTIONS))
@@ -34,7 +35,7 @@ def command(file: Path, *, as_json: bool) -> None:
 
     Nothing is changed and nothing is asked: the same file gives the same answer everywhere.
     """
-    loaded = load_plan(file)
+    loaded = load_fitting(file)
     click.echo(json.dumps(plan_json(loaded), indent=2, ensure_ascii=False) if as_json else plan_text(loaded))
 
 
@@ -94,6 +95,8 @@ def _overview(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
         yield "window", f"{format_utc(plan.window.opens_ms)} to {format_utc(plan.window.closes_ms)}"
     for freeze in plan.freezes:
         yield "freeze", f"{format_utc(freeze.opens_ms)} to {format_utc(freeze.closes_ms)}: {freeze.why}"
+    lost = lost_with(ROUTERS[plan.router.name])
+    yield "router", plan.router.name + (f", without {', '.join(lost)}" if lost else "")
     yield "duration", f"{format_duration(forecast_end_ms(plan))} from T-0 until verified{_fit(plan)}"
     safe, promoted, closes = (
         format_relative(each)

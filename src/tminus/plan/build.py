@@ -43,6 +43,7 @@ from tminus.plan.metric_build import definition_of, measured_limit, metrics_of
 from tminus.plan.model import BakeSection, LaunchFile, RequestSection, VerifySection
 from tminus.plan.parse import show_percent
 from tminus.plan.polling_section import polling_of
+from tminus.plan.router_section import router_of
 from tminus.plan.routes import RouteTable, drain_ms_of, label, route_table
 from tminus.plan.section import HANDBOOK, TMINUS, default_of
 
@@ -69,6 +70,7 @@ def build_plan(file: LaunchFile) -> tuple[Plan, tuple[Choice, ...]]:
         freezes=tuple(Freeze(each.opens, each.closes, each.why) for each in file.freezes),
         build=_build(file, chosen),
         listen=_listen(file, chosen),
+        router=router_of(file.router),
         route_classes=table.classes,
         smoke=_smoke(file, critical, chosen),
         critical_paths=critical,

@@ -1,7 +1,7 @@
 """Reads launch.yaml into a plan, or says everything that is wrong with it at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import cast
 
@@ -38,6 +38,7 @@ class LoadedPlan:
         digest: of the plan without its T-0, so that a slip of T-0 leaves votes valid.
         notes: what is allowed and may still surprise, with positions; not errors.
         directory: folder of the file, to which `source.repository` is relative.
+        source: the file as it was read, which knows where every key stands.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class LoadedPlan:
     digest: str
     notes: tuple[Problem, ...] = ()
     directory: FilePath = FilePath()
+    source: Source | None = field(default=None, repr=False, compare=False)
 
 
 def load_plan(path: FilePath | str) -> LoadedPlan:
@@ -78,7 +80,7 @@ def _load(source: Source, directory: FilePath) -> LoadedPlan:
         raise ProblemError(*sorted(problems, key=_position))
     plan, choices = build_plan(file)
     notes = _sorted([_placed(note, source) for note in notes_on(file, plan)], source)
-    return LoadedPlan(plan, choices, digest_of_plan(plan), tuple(notes), directory)
+    return LoadedPlan(plan, choices, digest_of_plan(plan), tuple(notes), directory, source)
 
 
 def _typed(tree: dict[str, Tree], source: Source) -> tuple[LaunchFile | None, list[Mistake]]:

@@ -68,6 +68,7 @@ from tminus.plan.limit_section import AlertSection, TargetSection, TriggerSectio
 from tminus.plan.metric_kinds import MetricName
 from tminus.plan.metric_section import MetricSection
 from tminus.plan.polling_section import PollSection
+from tminus.plan.router_section import RouterSection, in_one_word
 from tminus.plan.run_section import RunSection
 from tminus.plan.scalar import complaint
 from tminus.plan.section import HANDBOOK, TMINUS, Section, default_of, given, usual
@@ -326,6 +327,9 @@ class LaunchFile(Section):
     )
     listen: Address = usual(
         (default_of(Listen, "host"), default_of(Listen, "port")), TMINUS, "public address of the service"
+    )
+    router: Annotated[RouterSection, BeforeValidator(in_one_word)] = given(
+        "what stands at that address", default_factory=RouterSection
     )
     routes: dict[ClassName, RouteSection] = given("classes of requests that are counted apart", default={})
     sticky: CookieName = usual(

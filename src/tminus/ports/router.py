@@ -22,6 +22,11 @@ class RouterCapabilities:
         lease: leaves the candidate when the controller falls silent.
         drain: counts what is in flight per slot, and can cut it.
         class_counts: counts per slot and route class.
+        apart: tells long requests and classes with a drain of their own apart, and cuts them by themselves.
+        sticky: keeps a client on the slot that it was given.
+        assets: asks the other slot for a static file that one does not have.
+        hosted: tminus runs it, and its socket survives it; else it is somebody else's and stays as it is.
+        notes: what one should know before choosing it, in sentences.
     """
 
     name: str
@@ -30,6 +35,11 @@ class RouterCapabilities:
     lease: bool
     drain: bool
     class_counts: bool
+    apart: bool = True
+    sticky: bool = True
+    assets: bool = True
+    hosted: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

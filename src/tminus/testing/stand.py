@@ -20,7 +20,6 @@ from typing import Any, Protocol, Self
 from tminus.adapters.clock.system_clock import SystemClock, poke
 from tminus.adapters.database.store import Store
 from tminus.adapters.git.git_releases import GitReleases
-from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.seal.head import HeadSeal
 from tminus.adapters.secrets.reference_secrets import ReferenceSecrets
 from tminus.adapters.ssh.check import SshSignatures
@@ -35,6 +34,7 @@ from tminus.plan.load import load_plan
 from tminus.plan.policy_chain import load_offer
 from tminus.ports.fault import PortFault
 from tminus.ports.journal import LaunchRow, Order, Record
+from tminus.ports.router import Router
 from tminus.testing.sample import BRISK, Sample
 from tminus.testing.traffic import LOCAL, Load, free_port, processes_of
 
@@ -75,7 +75,7 @@ class Home(Protocol):
         """The supervisor of a service."""
         ...
 
-    def router(self, service: str, environment: str) -> HaproxyRouter:
+    def router(self, service: str, environment: str) -> Router:
         """The router of a service."""
         ...
 

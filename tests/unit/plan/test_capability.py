@@ -54,7 +54,7 @@ def test_a_plan_that_asks_for_little_fits_a_plain_router() -> None:
             (
                 "error[plan-exceeds-router]: the router haproxy does not count what is in flight, "
                 "but live hold connections for long\n"
-                "  where: routes\n"
+                "  where: routes.live\n"
                 "    fix: take a router that drains, or remove these classes"
             ),
         ),

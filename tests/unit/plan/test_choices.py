@@ -29,6 +29,7 @@ def test_every_default_of_the_least_plan_is_listed_in_the_order_of_the_format() 
         "resources.memory_free",
         "warm",
         "listen",
+        "router.name",
         "sticky",
         "assets",
         "critical_paths",

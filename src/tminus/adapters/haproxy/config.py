@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from tminus.adapters.haproxy import assets, counting, files, sticky, values
-from tminus.adapters.haproxy.route_text import KEY, NOWHERE, to_text
 from tminus.adapters.haproxy.values import quoted
+from tminus.adapters.router.route_text import NOWHERE, to_text
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.slot import Slot
 from tminus.domain.plan.route_class import METER, METER_HEADER, OTHER, RouteClass, Traffic
@@ -54,7 +54,7 @@ def render(hosting: Hosting, admitted: Collection[Slot] = (), sizes: Sizes = Siz
     Raises:
         Refused: `router-config-rejected`, a value cannot stand in a configuration.
     """
-    route = f'str({KEY}),map_str({files.ROUTE_MAP},"{to_text(NOWHERE)}")'
+    route = f'str({files.KEY}),map_str({files.ROUTE_MAP},"{to_text(NOWHERE)}")'
     way = _Way(bind=f"fd@${{{FD_VARIABLE}}}", route=route, controlled=True)
     return _text(hosting, admitted, sizes, way)
 

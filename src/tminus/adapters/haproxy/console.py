@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tminus.adapters.haproxy import files
+from tminus.adapters.router.files import dial
 from tminus.ports.fault import Unavailable, Unknown
 
 CALL_LIMIT_S = 1.0
@@ -69,7 +70,7 @@ class Console:
         """
         until_s = time.monotonic() + self._limit_s
         try:
-            connection = files.dial(self._directory / files.CONSOLE, self._limit_s)
+            connection = dial(self._directory / files.CONSOLE, self._limit_s)
         except OSError as error:
             raise _silent(error) from error
         try:
@@ -121,7 +122,7 @@ class Console:
 
     def _talk(self, name: str, content: bytes) -> str:
         until_s = time.monotonic() + self._limit_s
-        with files.dial(self._directory / name, self._limit_s) as connection:
+        with dial(self._directory / name, self._limit_s) as connection:
             connection.sendall(content)
             return _received(connection, until_s)
 

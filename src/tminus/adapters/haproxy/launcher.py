@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tminus.adapters.haproxy import config, files, route_text
+from tminus.adapters.haproxy import config, files
 from tminus.adapters.haproxy.binary import Binary, find_binary
 from tminus.adapters.haproxy.config import Sizes
 from tminus.adapters.haproxy.console import Console
+from tminus.adapters.router import route_text
+from tminus.adapters.router.files import write_durably
 from tminus.domain.launch.slot import Slot
 from tminus.ports.fault import Refused, Unavailable, Unknown
 from tminus.ports.router import Hosting
@@ -67,7 +69,7 @@ class Launcher:
             raise Unavailable("router-not-hosted", f"no router was hosted in {self._directory}")
         changed = config.with_admitted(text, admitted)
         if changed != text:
-            files.write_durably(self._directory / files.CONFIG, changed)
+            write_durably(self._directory / files.CONFIG, changed)
 
     def run(self, hosting: Hosting) -> None:
         """Runs HAProxy with `hosting`, beside its predecessor until that has finished.
@@ -79,11 +81,11 @@ class Launcher:
         binary = find_binary()
         text = config.render(hosting, self.admitted(), machine_sizes())
         if not (self._directory / files.ROUTE_MAP).exists():
-            nowhere = f"{route_text.KEY} {route_text.to_text(route_text.NOWHERE)}\n"
-            files.write_durably(self._directory / files.ROUTE_MAP, nowhere)
+            nowhere = f"{files.KEY} {route_text.to_text(route_text.NOWHERE)}\n"
+            write_durably(self._directory / files.ROUTE_MAP, nowhere)
         self._check(binary, text)
         self._sockets.hold_socket(self._name, hosting.host, hosting.port)
-        files.write_durably(self._directory / files.CONFIG, text)
+        write_durably(self._directory / files.CONFIG, text)
         spec = self._spec(binary)
         if self._name in self._supervision.programs():
             self._sockets.replace(spec)

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from tminus.adapters.haproxy import console, counting, files, route_text, trust
+from tminus.adapters.haproxy import console, counting, files, trust
 from tminus.adapters.haproxy.console import Console, Probe
-from tminus.adapters.haproxy.fence import Fence, Held
 from tminus.adapters.haproxy.launcher import Launcher
+from tminus.adapters.router import route_text
+from tminus.adapters.router.fence import Fence, Held
+from tminus.adapters.router.files import write_durably
 from tminus.domain.launch.reading import RouterReading
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
@@ -49,8 +51,8 @@ class HaproxyRouter:
         """See `Routing.commit_route`."""
         with self._fence.held() as held:
             self._refuse_stale(route, held)
-            text = f"{route_text.KEY} {route_text.to_text(route)}\n"
-            files.write_durably(self._directory / files.ROUTE_MAP, text)
+            text = f"{files.KEY} {route_text.to_text(route)}\n"
+            write_durably(self._directory / files.ROUTE_MAP, text)
             try:
                 self._put_in_force(route, held)
             except Unavailable as fault:
@@ -161,7 +163,7 @@ class HaproxyRouter:
         # One piece: there is no moment at which the route is watched and the lease not granted.
         answer = self._console.write(
             *(_leases(route) if route.watch else ()),
-            f"set map {files.ROUTE_MAP} {route_text.KEY} {text}",
+            f"set map {files.ROUTE_MAP} {files.KEY} {text}",
             f"show map {files.ROUTE_MAP}",
         )
         if console.route_in(answer) != text:
@@ -189,7 +191,7 @@ class HaproxyRouter:
             key, _, text = path.read_text(encoding="utf-8").strip().partition(" ")
         except OSError as error:
             raise Unavailable("router-not-hosted", f"{path}: {error.strerror}") from error
-        if key != route_text.KEY:
+        if key != files.KEY:
             raise Unavailable("route-unreadable", f"{path} holds no route")
         return _route(text)
 

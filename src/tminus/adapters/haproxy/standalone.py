@@ -3,9 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from tminus.adapters.haproxy import config, files
+from tminus.adapters.haproxy import config
 from tminus.adapters.haproxy.binary import find_binary
 from tminus.adapters.haproxy.launcher import CHECK_LIMIT_S, complaint, machine_sizes
+from tminus.adapters.router.files import write_durably
 from tminus.domain.launch.route import Route
 from tminus.ports.fault import Refused, Unavailable
 from tminus.ports.router import Hosting
@@ -19,7 +20,7 @@ def write_standalone(path: Path, hosting: Hosting, route: Route) -> Path:
         Unavailable: `router-check-failed`, `disk-full`, `disk-failed`.
     """
     binary = find_binary().path
-    files.write_durably(path, config.render_standalone(hosting, route, machine_sizes()))
+    write_durably(path, config.render_standalone(hosting, route, machine_sizes()))
     try:
         outcome = subprocess.run(
             [binary, "-c", "-f", path],

@@ -14,6 +14,7 @@ from tminus.domain.plan.metric import VULNERABILITY, MetricDefinition, vulnerabi
 from tminus.domain.plan.polling import Polling
 from tminus.domain.plan.request import Request
 from tminus.domain.plan.route_class import RouteClass
+from tminus.domain.plan.router import RouterChoice
 from tminus.domain.plan.secret import SecretRef
 from tminus.domain.plan.stage import Stage, handbook_stages
 from tminus.domain.plan.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
@@ -272,6 +273,7 @@ class Plan:
         t0_ms: T-0 in milliseconds since the epoch; None is "as soon as it is ready".
         window: the deployment window; None allows any time.
         freezes: times in which no launch begins.
+        router: what stands at the public address.
         smoke: requests sent to each candidate instance before it has traffic.
         critical_paths: requests sent through the router after traffic moved; also the smoke suite's
             default.
@@ -305,6 +307,7 @@ class Plan:
     window: Window | None = None
     build: Build = field(default_factory=Build)
     listen: Listen = field(default_factory=Listen)
+    router: RouterChoice = field(default_factory=RouterChoice)
     route_classes: tuple[RouteClass, ...] = ()
     smoke: tuple[Request, ...] = ()
     critical_paths: tuple[Request, ...] = ()

@@ -11,7 +11,7 @@ from tminus.domain.launch.reading import Distrust, RouterReading
 from tminus.domain.launch.route import FULL_BP, Route, Watch
 from tminus.domain.launch.slot import Slot
 from tminus.ports.fault import Refused
-from tminus.ports.router import Hosting, Router
+from tminus.ports.router import Hosting, Router, RouterCapabilities
 
 HELD = 2
 ASSETS = "/assets"
@@ -80,8 +80,8 @@ BLUE = Route(Slot.BLUE, epoch=1)
 GREEN = Route(Slot.GREEN, epoch=3)
 
 
-class RouterContract:
-    """The suite. Subclass it and override the fixture `harness`."""
+class RoutingContract:
+    """What every router must do. Subclass it and override the fixture `harness`."""
 
     @pytest.fixture
     def harness(self) -> RouterHarness:
@@ -150,43 +150,6 @@ class RouterContract:
         assert _read(serving).route == GREEN
         assert serving.send(5) == {Slot.GREEN: 5}
 
-    def test_a_lapsed_lease_returns_traffic_and_is_not_revived(self, serving: RouterHarness) -> None:
-        """Only a written route grants it anew."""
-        route = trial(watch=Watch.SHORT)
-        serving.router().write_route(route)
-        assert serving.send(3) == {Slot.GREEN: 3}
-        serving.pass_ms(serving.hosting().shift_lease_ms + 300)
-        assert _read(serving).distrust is Distrust.LEASE
-        assert _read(serving).serves_bp(Slot.BLUE) == FULL_BP
-        serving.router().renew_lease(route)
-        assert _read(serving).distrust is Distrust.LEASE
-        assert serving.send(3) == {Slot.BLUE: 3}
-        serving.router().write_route(route)
-        assert _read(serving).distrust is Distrust.NONE
-
-    def test_a_renewed_lease_does_not_lapse(self, serving: RouterHarness) -> None:
-        """Renewed three times within each lease."""
-        route = trial(watch=Watch.SHORT)
-        serving.router().write_route(route)
-        for _ in range(6):
-            serving.pass_ms(serving.hosting().shift_lease_ms // 3)
-            serving.router().renew_lease(route)
-        assert _read(serving).distrust is Distrust.NONE
-
-    def test_a_failing_candidate_is_left_for_good(self, serving: RouterHarness) -> None:
-        """Not even a renewed or rewritten route of the same trial brings it back; another trial does."""
-        serving.router().write_route(trial())
-        serving.fail(Slot.GREEN, failing=True)
-        assert serving.send(MANY).get(Slot.BLUE, 0) > 0
-        assert _read(serving).distrust is Distrust.ERRORS
-        serving.fail(Slot.GREEN, failing=False)
-        serving.router().renew_lease(trial())
-        serving.router().write_route(trial())
-        assert _read(serving).distrust is Distrust.ERRORS
-        assert serving.send(5) == {Slot.BLUE: 5}
-        serving.router().write_route(trial(generation=2))
-        assert _read(serving).distrust is Distrust.NONE
-
     def test_a_failing_candidate_that_nobody_watches_is_not_left(self, serving: RouterHarness) -> None:
         """Protection is what the route says it is."""
         serving.router().write_route(trial(watch=Watch.NONE))
@@ -215,17 +178,6 @@ class RouterContract:
         serving.restart_router()
         assert _read(serving).admitted == set(Slot)
 
-    def test_what_is_in_flight_is_counted_and_cut(self, serving: RouterHarness) -> None:
-        """On the slot it went to, whatever the route says now."""
-        serving.router().write_route(trial())
-        for _ in range(HELD):
-            serving.hold_request(Slot.GREEN)
-        serving.router().write_route(replace(BLUE, generation=2, epoch=3))
-        serving.settle(lambda: _read(serving).in_flight == {Slot.BLUE: 0, Slot.GREEN: HELD})
-        assert serving.router().cut_slot(Slot.GREEN) == HELD
-        serving.settle(lambda: _read(serving).in_flight == {Slot.BLUE: 0, Slot.GREEN: 0})
-        assert serving.router().cut_slot(Slot.GREEN) == 0
-
     def test_requests_and_failures_are_counted_exactly(self, serving: RouterHarness) -> None:
         """Under the slot and the generation, stamped with the caller's time."""
         serving.router().write_route(trial(watch=Watch.NONE, generation=7))
@@ -248,8 +200,68 @@ class RouterContract:
         assert serving.send(5) == {Slot.BLUE: 5}
 
 
-class VersionsContract(RouterContract):
-    """What a router owes that serves two versions to the same clients."""
+class LeaseContract(RoutingContract):
+    """For a router that leaves the candidate when its controller falls silent."""
+
+    def test_a_lapsed_lease_returns_traffic_and_is_not_revived(self, serving: RouterHarness) -> None:
+        """Only a written route grants it anew."""
+        route = trial(watch=Watch.SHORT)
+        serving.router().write_route(route)
+        assert serving.send(3) == {Slot.GREEN: 3}
+        serving.pass_ms(serving.hosting().shift_lease_ms + 300)
+        assert _read(serving).distrust is Distrust.LEASE
+        assert _read(serving).serves_bp(Slot.BLUE) == FULL_BP
+        serving.router().renew_lease(route)
+        assert _read(serving).distrust is Distrust.LEASE
+        assert serving.send(3) == {Slot.BLUE: 3}
+        serving.router().write_route(route)
+        assert _read(serving).distrust is Distrust.NONE
+
+    def test_a_renewed_lease_does_not_lapse(self, serving: RouterHarness) -> None:
+        """Renewed three times within each lease."""
+        route = trial(watch=Watch.SHORT)
+        serving.router().write_route(route)
+        for _ in range(6):
+            serving.pass_ms(serving.hosting().shift_lease_ms // 3)
+            serving.router().renew_lease(route)
+        assert _read(serving).distrust is Distrust.NONE
+
+
+class BreakerContract(RoutingContract):
+    """For a router that leaves a failing candidate by itself."""
+
+    def test_a_failing_candidate_is_left_for_good(self, serving: RouterHarness) -> None:
+        """Not even a renewed or rewritten route of the same trial brings it back; another trial does."""
+        serving.router().write_route(trial())
+        serving.fail(Slot.GREEN, failing=True)
+        assert serving.send(MANY).get(Slot.BLUE, 0) > 0
+        assert _read(serving).distrust is Distrust.ERRORS
+        serving.fail(Slot.GREEN, failing=False)
+        serving.router().renew_lease(trial())
+        serving.router().write_route(trial())
+        assert _read(serving).distrust is Distrust.ERRORS
+        assert serving.send(5) == {Slot.BLUE: 5}
+        serving.router().write_route(trial(generation=2))
+        assert _read(serving).distrust is Distrust.NONE
+
+
+class DrainContract(RoutingContract):
+    """For a router that counts what is in flight, and cuts it."""
+
+    def test_what_is_in_flight_is_counted_and_cut(self, serving: RouterHarness) -> None:
+        """On the slot it went to, whatever the route says now."""
+        serving.router().write_route(trial())
+        for _ in range(HELD):
+            serving.hold_request(Slot.GREEN)
+        serving.router().write_route(replace(BLUE, generation=2, epoch=3))
+        serving.settle(lambda: _read(serving).in_flight == {Slot.BLUE: 0, Slot.GREEN: HELD})
+        assert serving.router().cut_slot(Slot.GREEN) == HELD
+        serving.settle(lambda: _read(serving).in_flight == {Slot.BLUE: 0, Slot.GREEN: 0})
+        assert serving.router().cut_slot(Slot.GREEN) == 0
+
+
+class StickyContract(RoutingContract):
+    """For a router that keeps clients where they were."""
 
     def test_a_client_stays_where_it_was_while_the_share_grows(self, serving: VersionsHarness) -> None:
         """Nobody who has seen the candidate goes back, until everybody does."""
@@ -275,6 +287,10 @@ class VersionsContract(RouterContract):
         assert set(first) == set(Slot)
         assert serving.visit(range(MANY)) == first
         assert serving.send(MANY).keys() == {Slot.BLUE, Slot.GREEN}
+
+
+class AssetsContract(RoutingContract):
+    """For a router that finds the files of both versions."""
 
     def test_files_of_both_versions_are_found_while_both_run(self, serving: VersionsHarness) -> None:
         """Whoever is asked first; what neither has is missing; and none of this is a failure."""
@@ -302,6 +318,30 @@ class VersionsContract(RouterContract):
         assert {serving.fetch(Slot.GREEN) for _ in range(5)} == {404}
         counts = serving.router().read_counters(1).total(Slot.BLUE, 0, None)
         assert (counts.requests, counts.failures) == (5, 0)
+
+
+class RouterContract(LeaseContract, BreakerContract, DrainContract):
+    """What a launch needs at its best: everything but what concerns two versions at once."""
+
+
+class VersionsContract(RouterContract, StickyContract, AssetsContract):
+    """Everything."""
+
+
+SUITES: Mapping[str, type[RoutingContract]] = {
+    "lease": LeaseContract,
+    "breaker": BreakerContract,
+    "drain": DrainContract,
+    "sticky": StickyContract,
+    "assets": AssetsContract,
+}
+"""By capability: what a router that has it must pass, and one that has not need not."""
+
+
+def passes_what_it_says(suite: type[RoutingContract], capabilities: RouterCapabilities) -> None:
+    """Fails where a router's tests leave out what its capabilities promise, or run what they deny."""
+    promised = {name for name in SUITES if getattr(capabilities, name)}
+    assert {name for name, part in SUITES.items() if issubclass(suite, part)} == promised
 
 
 def _rehosted(harness: RouterHarness, **changes: Any) -> Hosting:  # noqa: ANN401 - fields of a hosting

@@ -1,22 +1,21 @@
-"""The route as the one value in HAProxy's map, and back: `live:candidate:bp:watch:generation:epoch`."""
+"""The route as one value, and back: `live:candidate:bp:watch:generation:epoch`."""
 
 from tminus.domain.launch.route import Route, Watch
 from tminus.domain.launch.slot import Slot
 
-KEY = "r"
 NONE = "none"
 NOWHERE = Route(live=None)
 
 
 def to_text(route: Route) -> str:
-    """The map's value."""
+    """One word."""
     live = route.live.value if route.live else NONE
     candidate = route.candidate.value if route.candidate else NONE
     return f"{live}:{candidate}:{route.candidate_bp}:{route.watch:d}:{route.generation}:{route.epoch}"
 
 
 def from_text(text: str) -> Route:
-    """The route of a map's value.
+    """The route that a word stands for.
 
     Raises:
         ValueError: it is none.

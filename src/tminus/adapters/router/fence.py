@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tminus.adapters.haproxy import files
+from tminus.adapters.router.files import write_durably
 from tminus.ports.fault import Unavailable
 
+FENCE = "fence"
 PATIENCE_S = 0.3  # writers hold the fence for milliseconds; who holds it longer is stopped or very slow
 _WIDTH = 20  # digits kept for the epoch, so that it is overwritten in place and needs no new block
 _POLL_S = 0.005
@@ -20,7 +21,7 @@ class Fence:
 
     def __init__(self, directory: Path) -> None:
         """See the class."""
-        self._path = directory / files.FENCE
+        self._path = directory / FENCE
 
     def prepare(self) -> None:
         """Makes the file, once.
@@ -29,7 +30,7 @@ class Fence:
             Unavailable: `disk-full` or `disk-failed`.
         """
         if not self._path.exists():
-            files.write_durably(self._path, "0" * _WIDTH)
+            write_durably(self._path, "0" * _WIDTH)
 
     @contextlib.contextmanager
     def held(self) -> Iterator["Held"]:
