@@ -14,6 +14,8 @@ from tminus.cli.person import by_option
 from tminus.domain.launch.reading import InstanceReading
 from tminus.domain.launch.route import Route
 from tminus.domain.launch.state import LaunchState
+from tminus.domain.plan.plan import Plan
+from tminus.domain.plan.router import RouterName
 from tminus.domain.problem import Problem, ProblemError
 from tminus.engine.hosting import hosting_for
 from tminus.engine.leave import (
@@ -80,10 +82,12 @@ def survey(home: Home, state: LaunchState, target: Path) -> Remains:
     """What runs of the service now.
 
     Raises:
-        ProblemError: `leave-nothing`, or `leave-unhealthy`.
+        ProblemError: `leave-nothing`, `leave-unhealthy`, or `leave-router`.
         PortFault: the supervisor does not answer.
     """
     plan = state.plan
+    if plan.router.name is not RouterName.HAPROXY:
+        raise ProblemError(_no_standalone(plan))
     supervisor = home.supervisor(plan.service, plan.environment)
     if not supervisor.running():
         raise ProblemError(nothing_left(plan.service))
@@ -202,6 +206,17 @@ def _instance(home: Home, state: LaunchState, reading: InstanceReading, pid: int
         environment=tuple(sorted(environment.items())),
         address=reading.address,
         stop_grace_ms=plan.run.stop_grace_ms,
+    )
+
+
+def _no_standalone(plan: Plan) -> Problem:
+    return Problem(
+        "leave-router",
+        f"no configuration without tminus is written for {plan.router.name}",
+        "launch.yaml: router",
+        "only HAProxy's can be left behind as it is",
+        f"let tminus serve on, or take {plan.service} over yourself and then run "
+        f"`tminus stop {plan.service}`",
     )
 
 

@@ -27,10 +27,10 @@ ROUTE_HEADER = "X-Tminus-Route"
 HOSTING_HEADER = "X-Tminus-Hosting"
 ADMITTED_HEADER = "X-Tminus-Admitted"
 CHECK_EVERY = "500ms"
-CHECK_LIMIT = "1s"
+CHECK_CLASS_EVERY = "1s"  # of every class but the last: there are many, and each asks every instance
+CHECK_LIMIT = "2s"  # as CONNECT: one failure takes an instance out
 IDLE = "1s"  # what is open for longer without a request is in flight for nobody
-LOOPBACK_CONNECT = "100ms"
-REMOTE_CONNECT = "1s"
+CONNECT = "3s"  # who has a short queue drops what is too much, and the kernel tries again after a second
 ATTEMPTS = 4  # every instance of a slot of three, and one more
 SILENCE = "30s"  # between a request and the head of its answer
 LONG_SILENCE = "1h"
@@ -124,16 +124,14 @@ def dynamic(standing: Standing, key: str) -> str:
         services["everyone"] = {"weighted": {"services": everyone}}
         rule = f'{_known(key)} && Path("/everyone")'
         routers["tminus-everyone"] = {"entryPoints": [CONTROL], "rule": rule, "service": "everyone"}
-    addresses = [each for slot in Slot for each in standing.hosting.addresses.get(slot, ())]
-    local = all(each.startswith(("127.", "localhost:", "[::1]:")) for each in addresses)
     body: Doc = {
         "http": {
             "routers": routers,
             "services": services,
             "middlewares": _middlewares(standing),
             "serversTransports": {
-                "plain": _transport(SILENCE, local=local),
-                "long": _transport(LONG_SILENCE, local=local),
+                "plain": _transport(SILENCE),
+                "long": _transport(LONG_SILENCE),
             },
         }
     }
@@ -160,12 +158,11 @@ def leaf(slot: Slot, generation: int, route_class: str) -> str:
     return f"{slot}-{generation}-{route_class}"
 
 
-def _transport(silence: str, *, local: bool) -> Doc:
-    connect = LOOPBACK_CONNECT if local else REMOTE_CONNECT
+def _transport(silence: str) -> Doc:
     return {
-        "maxIdleConnsPerHost": 64,
+        "maxIdleConnsPerHost": 256,
         "forwardingTimeouts": {
-            "dialTimeout": connect,
+            "dialTimeout": CONNECT,
             "responseHeaderTimeout": silence,
             "idleConnTimeout": IDLE,
         },
@@ -269,7 +266,7 @@ def _instances(hosting: Hosting, slot: Slot, entry: RouteClass) -> Doc:
         "serversTransport": "plain" if entry.traffic is Traffic.REQUEST else "long",
         "healthCheck": {
             "path": hosting.health_path,
-            "interval": CHECK_EVERY,
+            "interval": CHECK_EVERY if entry.name == OTHER else CHECK_CLASS_EVERY,
             "timeout": CHECK_LIMIT,
             # A check that keeps its connection would look like a request that does not end.
             "headers": {"Connection": "close"},
