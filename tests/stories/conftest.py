@@ -16,18 +16,7 @@ from tminus.testing.stories.stage import CALM, DATABASE, Platform, Stage
 from tminus.wiring import open_home
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "paymentapp"
-ENDURING = {"drain": "5s", "routes": {"live": {"drain": "5s"}}}
-"""For routers that do not tell classes apart: what holds a connection for long has the time of everything."""
-
-PLATFORMS = (
-    Platform("process", "haproxy", strange_processes),
-    Platform(
-        "process",
-        "traefik",
-        strange_processes,
-        {"router": "traefik", "lease": "off", "assets": [], **ENDURING},
-    ),
-)
+PLATFORMS = (Platform("process", "haproxy", strange_processes),)
 
 
 @pytest.fixture(scope="session", params=PLATFORMS, ids=lambda platform: platform.name)
