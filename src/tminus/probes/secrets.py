@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tminus.adapters.clock.deadline import Deadline
-from tminus.adapters.git.command import git_argv, git_environment
-from tminus.adapters.git.unpack import UnpackError, unpack
+from tminus.adapters.git.files import write_files
 from tminus.adapters.report.reading import read_reports
 from tminus.domain.readiness.answer import Answer, failed, passed, unknown
 from tminus.ports.fault import Unavailable
@@ -88,22 +87,13 @@ def _export(around: Around, tree: Path, deadline: Deadline) -> int:
     Raises:
         Unavailable: `git-unavailable`.
     """
-    archive = around.scratch / "tree.tar"
     name = commit_name(around.target) or "HEAD"
-    argv = git_argv(around.repository, "archive", "--format=tar", f"--output={archive}", name)
-    ran = run_bounded(argv, around.scratch, git_environment(around.environment), deadline.left_ms)
-    if ran.ended != "exited" or ran.code:
-        last = ran.tail.strip().rpartition("\n")[2][:200]
-        raise Unavailable("git-unavailable", f"git archive of {name}: {last or ran.ended}")
     shutil.rmtree(tree, ignore_errors=True)
     try:
         tree.mkdir()
-        unpack(archive, tree)
-    except (UnpackError, OSError) as error:
-        raise Unavailable("git-unavailable", f"the files of {name} cannot be written: {error}") from error
-    finally:
-        archive.unlink(missing_ok=True)
-    return sum(1 for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    except OSError as error:
+        raise Unavailable("git-unavailable", f"the files of {name} cannot be written") from error
+    return write_files(around.repository, around.environment, name, tree, deadline.left_ms / 1000)
 
 
 def _inside(place: str, tree: Path) -> str:
