@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -39,6 +40,7 @@ USERS_PER_S = 300
 USERS_OF_CONTAINERS_PER_S = 100  # each of their requests passes one program more
 LOAD_LIMIT_S = 300
 ANSWER_LIMIT_S = 300  # an image may take minutes to be built on a busy machine
+FIRST = "v1.0.0"
 EXPECTED = {"v1.0.0": 0, "v1.1.0": 0, "v1.2.0": 3}
 PROMOTED_OR_ROLLED_BACK = {0: "promoted", 3: "rolled back"}
 
@@ -83,13 +85,57 @@ def launch_all(options: argparse.Namespace) -> int:
             return 1
         port = free_port(8080) if place is None else free_port()  # an image takes long to build
         if place is None:
-            make_repository(STAGE / "repository", port)
+            make_repository(STAGE / "repository", port, partial(with_checks, port=port))
         else:
             environment["DOCKER_HOST"] = place.engine
             adapt = partial(images.as_images, registry=place.registry)
             make_repository(STAGE / "repository", port, adapt, HERE / "docker")
         rate_per_s = USERS_PER_S if place is None else USERS_OF_CONTAINERS_PER_S
         return run_launches(options, flags, environment, port, rate_per_s)
+
+
+def with_checks(plan: str, port: int) -> str:
+    """The plan with its checks; before the first release nothing runs that could be asked."""
+    found = re.search(r'^version: "(.+)"$', plan, re.MULTILINE)
+    version = found[1] if found else ""
+    if f"v{version}" == FIRST:
+        return f"{plan}checks: off\n"
+    checks = (HERE / "checks.yaml").read_text(encoding="utf-8")
+    return plan + checks.replace("@VERSION@", version).replace("@PORT@", str(port))
+
+
+def state_the_rest(tag: str, launch: "subprocess.Popen[bytes]", environment: dict[str, str]) -> None:
+    """States what no machine can see, for every role that answers for it, as people would."""
+    name, items = launch_of(tag), dict[str, list[str]]()
+    until = time.monotonic() + ANSWER_LIMIT_S
+    while not items and launch.poll() is None and time.monotonic() < until:
+        time.sleep(0.2)
+        for check in ready(name, environment).get("checks", []):
+            if check["by"] == "person":
+                items.setdefault(check["owner"], []).append(check["item"])
+    said = [
+        tminus("attest", name, *found, "--text", f"stated by the sample's script, as {role}", "--by", role)
+        for role, found in items.items()
+    ]
+    stated = [subprocess.Popen(each, env=environment, stdout=subprocess.DEVNULL) for each in said]
+    for each in stated:
+        each.wait(ANSWER_LIMIT_S)
+
+
+def ready(name: str, environment: dict[str, str]) -> dict[str, Any]:
+    """What `tminus ready` says of a launch; nothing while there is none, or without checks."""
+    command = tminus("ready", name, "--json")
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    told: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    return told
+
+
+def tminus(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tminus.cli.main", *arguments]
+
+
+def launch_of(tag: str) -> str:
+    return f"paymentapp-{tag.removeprefix('v')}"
 
 
 def start_database(place: images.Place | None) -> str:
@@ -121,6 +167,8 @@ def run_launches(
             launch = start_launch(flags, environment)
             if users is None:
                 users = start_users(port, launch, rate_per_s)
+            if tag != FIRST and not options.docker:
+                state_the_rest(tag, launch, environment)
             ended[tag] = launch.wait()
             if ended[tag] != expected:
                 break
@@ -128,12 +176,21 @@ def run_launches(
         load = stop_users(users)
         paid = payments_by_version(environment["DATABASE_URL"])
         write_log(ended, environment)
+        asked = [line for tag in ended for line in checks_of(tag, environment)]
         if not options.keep:
             shut_down(environment)
             if database := postgres.find(STAGE / "database"):
                 database.stop()
-    tell(ended, load, paid, time.monotonic() - began, port if options.keep else None, quiet=options.json)
+    runs_at = port if options.keep else None
+    tell(ended, load, paid, asked, time.monotonic() - began, runs_at, quiet=options.json)
     return 0 if ended == EXPECTED else 1
+
+
+def checks_of(tag: str, environment: dict[str, str]) -> list[str]:
+    """What the checks of a launch came to, in a line."""
+    command = tminus("ready", launch_of(tag))  # which says nothing of a launch without any
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return [f"  {tag}  {line}" for line in done.stdout.splitlines()[1:2]]
 
 
 def clear(environment: dict[str, str]) -> None:
@@ -234,6 +291,7 @@ def tell(
     ended: dict[str, int],
     load: dict[str, Any] | None,
     paid: list[tuple[str, int, int]],
+    asked: list[str],
     seconds: float,
     port: int | None,
     *,
@@ -256,6 +314,7 @@ def tell(
             "payments:",
         ]
     lines += [f"  {version}  {count}, {bad * 100 / count:.1f} % declined" for version, count, bad in paid]
+    lines += ["checks:", *asked] if asked else []
     stage = STAGE.relative_to(PROJECT)
     home = stage / "home"
     lines += [
@@ -272,6 +331,7 @@ def tell(
         "  tminus log paymentapp-1.2.0",
         "  tminus verify paymentapp-1.1.0",
         "  tminus why paymentapp-1.1.0",
+        "  tminus ready paymentapp-1.1.0 --all",
         f"  tminus plan {stage}/repository/launch.yaml",
     ]
     if port is not None:

@@ -106,7 +106,7 @@ def ask_now(
         url=f"http://{plan.listen.host}:{plan.listen.port}",
         instances=_serving(home, plan),
     )
-    repository = directory / plan.source.repository
+    repository = (directory / plan.source.repository).absolute()
     place = Place(target, repository, home.backups(plan.service, plan.environment), scratch)
     return ask_once(questions(items, place, secrets.resolve))
 
