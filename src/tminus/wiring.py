@@ -16,6 +16,7 @@ from tminus.adapters.docker.keeper import Keeper
 from tminus.adapters.haproxy.router import HaproxyRouter
 from tminus.adapters.jobs.subprocess_jobs import SubprocessJobs
 from tminus.adapters.machine.home import HOME_VARIABLE, driver_socket, home_path
+from tminus.adapters.nginx.router import NginxRouter
 from tminus.adapters.postgres.standing import check_archiving
 from tminus.adapters.postgres.stored import PostgresBackups
 from tminus.adapters.process.keepers import Keepers
@@ -170,8 +171,10 @@ class Home:
         """The router of a service: the one chosen, or that of the service's newest launch."""
         supervisor = self.supervisor(service, environment, revives=revives)
         directory = self.service_directory(service, environment) / "router"
-        name = (choice or self.router_choice(service, environment)).name
-        if name is RouterName.TRAEFIK:
+        chosen = choice or self.router_choice(service, environment)
+        if chosen.name is RouterName.NGINX:
+            return NginxRouter(directory, Path(chosen.file), chosen.reload, chosen.test)
+        if chosen.name is RouterName.TRAEFIK:
             return TraefikRouter(supervisor, supervisor, directory)
         return HaproxyRouter(supervisor, supervisor, directory)
 

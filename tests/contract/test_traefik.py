@@ -11,6 +11,7 @@ from tminus.adapters.traefik.capabilities import CAPABILITIES
 from tminus.ports.fault import Refused
 from tminus.testing.contract.router import (
     DrainContract,
+    ForgettingContract,
     RouterHarness,
     StickyContract,
     passes_what_it_says,
@@ -30,7 +31,7 @@ def real(tmp_path: Path) -> Iterator[PlaneHarness]:
     harness.close()
 
 
-class TestTraefik(DrainContract, StickyContract):
+class TestTraefik(ForgettingContract, DrainContract, StickyContract):
     @pytest.fixture
     def harness(self, real: PlaneHarness) -> RouterHarness:
         return real

@@ -17,8 +17,8 @@ from tminus.testing.contract.router import VersionsHarness
 class PlaneHarness(VersionsHarness):
     """A router of the given kind before two slots of real processes."""
 
-    def __init__(self, directory: Path, kind: str = "haproxy") -> None:
-        self.plane = Plane(directory, kind=kind)
+    def __init__(self, directory: Path, kind: str = "haproxy", plane: Plane | None = None) -> None:
+        self.plane = plane or Plane(directory, kind=kind)
         self._threads: list[threading.Thread] = []
         self._cookies: defaultdict[int, str] = defaultdict(str)
         for slot in Slot:

@@ -16,7 +16,7 @@ from tminus.cli.finding import Finding, State
 from tminus.cli.machine import Machine, this_machine
 from tminus.cli.style import HELP_OPTIONS
 from tminus.domain.plan.plan import Plan, Source
-from tminus.domain.plan.router import RouterName
+from tminus.domain.plan.router import RouterChoice, RouterName
 from tminus.domain.plan.times import format_duration, format_utc
 from tminus.domain.problem import ProblemError
 from tminus.plan.load import LoadedPlan, load_plan
@@ -108,11 +108,24 @@ def _git(machine: Machine) -> Finding:
 
 
 def _router(machine: Machine, loaded: LoadedPlan | None) -> Finding:
-    name = loaded.plan.router.name if loaded is not None else RouterName.HAPROXY
+    choice = loaded.plan.router if loaded is not None else RouterChoice()
+    if choice.name is RouterName.NGINX:
+        return _own_nginx(machine, choice)
+    name = choice.name
     try:
         return Finding("router", State.OK, machine.router_version(name))
     except PortFault as fault:
         return Finding("router", State.MISSING, fault.why, ROUTER_FIXES[name])
+
+
+def _own_nginx(machine: Machine, choice: RouterChoice) -> Finding:
+    missing = [words[0] for words in (choice.test, choice.reload) if not machine.finds_program(words[0])]
+    if missing:
+        what = f"{missing[0]} is not found, with which nginx is told to read {choice.file}"
+        return Finding(
+            "router", State.MISSING, what, "install nginx, or set `router.test` and `router.reload`"
+        )
+    return Finding("router", State.OK, f"an nginx of yours, by {choice.file}")
 
 
 def _plan(file: Path) -> tuple[Finding, LoadedPlan | None]:
@@ -168,10 +181,19 @@ def _port(machine: Machine, plan: Plan) -> Finding:
     except OSError as error:
         what = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         return Finding("port", State.MISSING, what, "change `listen` in the plan")
+    if plan.router.name is RouterName.NGINX:
+        return _port_of_own(f"{host}:{port}", free=free)
     if free:
         return Finding("port", State.OK, f"{host}:{port} is free")
     fix = "fine if tminus serves there already; else stop that program, or change `listen`"
     return Finding("port", State.WARN, f"{host}:{port} is in use", fix)
+
+
+def _port_of_own(address: str, *, free: bool) -> Finding:
+    if free:
+        fix = "have nginx listen there, or say in `listen` where it does"
+        return Finding("port", State.WARN, f"nobody listens on {address}", fix)
+    return Finding("port", State.OK, f"somebody listens on {address}")
 
 
 def _database(machine: Machine, plan: Plan) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from tminus.cli.exits import EXIT_CODES
 from tminus.cli.follow import Follower
 from tminus.cli.machine import port_is_free
 from tminus.cli.person import by_option
-from tminus.cli.routers import beyond_router, load_fitting
+from tminus.cli.routers import ROUTERS, beyond_router, load_fitting
 from tminus.cli.view import choose_view
 from tminus.domain.launch.phase import BEFORE_TRAFFIC, TRIAL
 from tminus.domain.launch.state import LaunchState
@@ -223,6 +223,8 @@ def _changed_router(home: Home, plan: Plan) -> list[Problem]:
 def _port_problems(home: Home, plan: Plan) -> list[Problem]:
     """The public port must be free, unless it is this service's own router that holds it."""
     host, port = plan.listen.host, plan.listen.port
+    if not ROUTERS[plan.router.name].hosted:
+        return []
     if home.holds_port(plan.service, plan.environment):
         return _changed_router(home, plan)
     if port_is_free(host, port):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tminus.adapters.haproxy.capabilities import CAPABILITIES as HAPROXY
+from tminus.adapters.nginx.capabilities import CAPABILITIES as NGINX
 from tminus.adapters.traefik.capabilities import CAPABILITIES as TRAEFIK
 from tminus.domain.plan.plan import Plan
 from tminus.domain.problem import Problem, ProblemError
@@ -12,7 +13,7 @@ from tminus.plan.load import LoadedPlan, load_plan
 from tminus.plan.tree import Source
 from tminus.ports.router import RouterCapabilities
 
-ROUTERS: Mapping[str, RouterCapabilities] = {each.name: each for each in (HAPROXY, TRAEFIK)}
+ROUTERS: Mapping[str, RouterCapabilities] = {each.name: each for each in (HAPROXY, TRAEFIK, NGINX)}
 """By the name that a plan calls it."""
 
 LACKS: Mapping[str, str] = {
@@ -25,6 +26,8 @@ LACKS: Mapping[str, str] = {
     "sticky": "clients that stay",
     "assets": "files of both versions",
     "hosted": "a public port that survives it",
+    "forgets": "forgetting a trial when it is started again",
+    "lossless": "routes that are written without loss",
 }
 """How each capability is called where it is missing."""
 

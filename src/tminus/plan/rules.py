@@ -19,6 +19,7 @@ from tminus.plan.kinds import BP_PER_PERCENT
 from tminus.plan.metric_rules import METRIC_RULES, limits_in
 from tminus.plan.model import LaunchFile, RequestSection
 from tminus.plan.parse import show_percent
+from tminus.plan.router_section import mistakes_of
 from tminus.plan.routes import drain_ms_of, fixed_part, route_table
 from tminus.plan.scalar import nearest
 from tminus.plan.statement import VARIABLE
@@ -249,6 +250,11 @@ def _requests(file: LaunchFile) -> Iterator[tuple[Path, RequestSection]]:
         yield ("smoke", index), request
 
 
+def _router(file: LaunchFile) -> Iterator[Breach]:
+    for key, what, fix in mistakes_of(file.router):
+        yield Breach(("router", key), Problem("plan-router-settings", what, fix=fix), at_key=True)
+
+
 RULES = (
     Rule(_shift, frozenset({"shift"})),
     Rule(_window, frozenset({"window", "t0"})),
@@ -267,5 +273,6 @@ RULES = (
     *IMAGE_RULES,
     *ALERT_RULES,
     *METRIC_RULES,
+    Rule(_router, frozenset({"router"})),
     *CHECK_RULES,
 )

@@ -26,6 +26,8 @@ class RouterCapabilities:
         sticky: keeps a client on the slot that it was given.
         assets: asks the other slot for a static file that one does not have.
         hosted: tminus runs it, and its socket survives it; else it is somebody else's and stays as it is.
+        forgets: a trial is forgotten when it is started again.
+        lossless: a write of a route loses no request.
         notes: what one should know before choosing it, in sentences.
     """
 
@@ -39,6 +41,8 @@ class RouterCapabilities:
     sticky: bool = True
     assets: bool = True
     hosted: bool = True
+    forgets: bool = True
+    lossless: bool = True
     notes: tuple[str, ...] = ()
 
 

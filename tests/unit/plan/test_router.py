@@ -26,6 +26,44 @@ def test_the_router_is_haproxy_unless_the_plan_says_otherwise() -> None:
     assert plan_with("router: traefik\n").router == RouterChoice(RouterName.TRAEFIK)
 
 
+def test_an_nginx_of_somebody_elses_is_reloaded_as_they_say() -> None:
+    chosen = plan_with("router: {name: nginx, file: /etc/nginx/t.conf, reload: systemctl reload nginx}\n")
+    assert chosen.router == RouterChoice(
+        RouterName.NGINX, "/etc/nginx/t.conf", ("systemctl", "reload", "nginx"), ("nginx", "-t")
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (
+            "router: nginx\n",
+            (
+                "error[plan-router-settings]: `router` is an nginx of yours, and does not say which file it "
+                "includes\n  where: launch.yaml:4:9\n"
+                "    fix: add `file: /etc/nginx/tminus/NAME.conf`, and include that in nginx"
+            ),
+        ),
+        (
+            "router: {name: nginx, file: t.conf}\n",
+            (
+                "error[plan-router-settings]: `t.conf` is relative to nobody knows where\n"
+                "  where: launch.yaml:4:23\n    fix: write an absolute path"
+            ),
+        ),
+        (
+            "router: {name: traefik, reload: x}\n",
+            (
+                "error[plan-router-settings]: `router.reload` is for an nginx of yours, and the router is "
+                "traefik\n  where: launch.yaml:4:25\n    fix: remove `reload`, or write `name: nginx`"
+            ),
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_the_router_are_refused(more: str, text: str, tmp_path: Path) -> None:
+    assert said(more, tmp_path) == [text]
+
+
 def test_what_the_router_cannot_do_is_refused_where_the_plan_asks_for_it(tmp_path: Path) -> None:
     more = "lease: {shift: 2s}\nassets: [/static]\nrouter: traefik\n"
     assets, lease = said(more, tmp_path)

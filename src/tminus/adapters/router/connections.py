@@ -24,11 +24,11 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """One connection: the slot it leads to, and the process and descriptor that hold it."""
+    """One connection: the slot it leads to, and the process and descriptor that hold it, 0 where hidden."""
 
     slot: Slot
-    pid: int
-    descriptor: int
+    pid: int = 0
+    descriptor: int = 0
 
 
 def open_connections(pid: int, addresses: Mapping[Slot, tuple[str, ...]]) -> list[Open]:
@@ -37,15 +37,9 @@ def open_connections(pid: int, addresses: Mapping[Slot, tuple[str, ...]]) -> lis
     Raises:
         Unavailable: `connections-hidden`, the process is gone or another user's.
     """
-    slots = {
-        place: slot for slot in Slot for address in addresses.get(slot, ()) for place in _places(address)
-    }
-    inodes: dict[str, int] = {}
+    slots = _slots_of(addresses)
     try:
-        for entry in os.scandir(_PROC / str(pid) / "fd"):
-            with contextlib.suppress(OSError):
-                if found := _SOCKET.fullmatch(os.readlink(entry.path)):  # noqa: PTH115 - thousands of them, several times a second
-                    inodes[found[1]] = int(entry.name)
+        inodes = _sockets(pid)
         tables = [(_PROC / str(pid) / "net" / name).read_text(encoding="ascii") for name in ("tcp", "tcp6")]
     except OSError as error:
         why = f"the connections of process {pid} cannot be seen: {error.strerror}"
@@ -57,8 +51,58 @@ def open_connections(pid: int, addresses: Mapping[Slot, tuple[str, ...]]) -> lis
     ]
 
 
+def all_connections(addresses: Mapping[Slot, tuple[str, ...]]) -> list[Open]:
+    """The same of every process of this machine but the caller's own.
+
+    Whose they are is known where this user may look.
+
+    Raises:
+        Unavailable: `connections-hidden`, the kernel does not list them.
+    """
+    slots = _slots_of(addresses)
+    try:
+        tables = [(_PROC / "net" / name).read_text(encoding="ascii") for name in ("tcp", "tcp6")]
+    except OSError as error:
+        why = f"the connections of this machine cannot be seen: {error.strerror}"
+        raise Unavailable("connections-hidden", why) from error
+    wanted = {inode: slots[place] for place, inode in _established("".join(tables)) if place in slots}
+    owners = _owners(set(wanted))
+    found = [Open(slot, *owners.get(inode, (0, 0))) for inode, slot in wanted.items()]
+    return [each for each in found if each.pid != os.getpid()]
+
+
+def _owners(inodes: set[str]) -> dict[str, tuple[int, int]]:
+    """Process and descriptor of each socket, as far as this user may see them."""
+    found: dict[str, tuple[int, int]] = {}
+    if not inodes:
+        return found
+    for process in _PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            for inode, descriptor in _sockets(int(process.name)).items():
+                if inode in inodes:
+                    found[inode] = int(process.name), descriptor
+    return found
+
+
+def _sockets(pid: int) -> dict[str, int]:
+    """Descriptors of a process's sockets by inode."""
+    found: dict[str, int] = {}
+    for entry in os.scandir(_PROC / str(pid) / "fd"):
+        with contextlib.suppress(OSError):
+            link = os.readlink(entry.path)  # noqa: PTH115 - thousands of them, several times a second
+            if match := _SOCKET.fullmatch(link):
+                found[match[1]] = int(entry.name)
+    return found
+
+
+def _slots_of(addresses: Mapping[Slot, tuple[str, ...]]) -> dict[tuple[str, int], Slot]:
+    return {place: slot for slot in Slot for address in addresses.get(slot, ()) for place in _places(address)}
+
+
 def cut(connection: Open) -> bool:
     """Ends a connection for both sides; whether the kernel let us."""
+    if not connection.pid:
+        return False
     try:
         pidfd = os.pidfd_open(connection.pid)
     except OSError:

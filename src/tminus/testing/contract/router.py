@@ -139,17 +139,6 @@ class RoutingContract:
         reading = _read(serving)
         assert (reading.route, reading.committed) == (trial(epoch=5), BLUE)
 
-    def test_a_restarted_router_starts_with_the_committed_route(self, serving: RouterHarness) -> None:
-        """A trial lives in memory only."""
-        serving.router().write_route(trial())
-        serving.restart_router()
-        reading = _read(serving)
-        assert (reading.route, reading.committed) == (BLUE, BLUE)
-        serving.router().commit_route(GREEN)
-        serving.restart_router()
-        assert _read(serving).route == GREEN
-        assert serving.send(5) == {Slot.GREEN: 5}
-
     def test_a_failing_candidate_that_nobody_watches_is_not_left(self, serving: RouterHarness) -> None:
         """Protection is what the route says it is."""
         serving.router().write_route(trial(watch=Watch.NONE))
@@ -198,6 +187,21 @@ class RoutingContract:
         assert (reading.hosting, reading.route) == ("sha256:other", BLUE)
         assert reading.admitted == {Slot.BLUE}
         assert serving.send(5) == {Slot.BLUE: 5}
+
+
+class ForgettingContract(RoutingContract):
+    """For a router that forgets a trial when it is started again."""
+
+    def test_a_restarted_router_starts_with_the_committed_route(self, serving: RouterHarness) -> None:
+        """A trial lives in memory only."""
+        serving.router().write_route(trial())
+        serving.restart_router()
+        reading = _read(serving)
+        assert (reading.route, reading.committed) == (BLUE, BLUE)
+        serving.router().commit_route(GREEN)
+        serving.restart_router()
+        assert _read(serving).route == GREEN
+        assert serving.send(5) == {Slot.GREEN: 5}
 
 
 class LeaseContract(RoutingContract):
@@ -320,7 +324,7 @@ class AssetsContract(RoutingContract):
         assert (counts.requests, counts.failures) == (5, 0)
 
 
-class RouterContract(LeaseContract, BreakerContract, DrainContract):
+class RouterContract(ForgettingContract, LeaseContract, BreakerContract, DrainContract):
     """What a launch needs at its best: everything but what concerns two versions at once."""
 
 
@@ -329,6 +333,7 @@ class VersionsContract(RouterContract, StickyContract, AssetsContract):
 
 
 SUITES: Mapping[str, type[RoutingContract]] = {
+    "forgets": ForgettingContract,
     "lease": LeaseContract,
     "breaker": BreakerContract,
     "drain": DrainContract,
