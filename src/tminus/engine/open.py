@@ -145,7 +145,7 @@ def open_launch(
     if problems:
         raise ProblemError(*problems)
     row = LaunchRow(_name(request, rows), plan.service, plan.environment, request.at_ms, open=True)
-    adopted = () if request.policy is None else adoptions(request.policy, known, request.by)
+    adopted = () if request.policy is None else adoptions(request.policy, known, request.by, row.launch)
     events = [_planned(request, commit, serving), *adopted]
     try:
         book.open_launch(row, [_draft(event, request.at_ms) for event in events])

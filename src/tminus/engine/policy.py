@@ -44,13 +44,13 @@ def policy_problems(
     return [Problem(distrust.code, distrust.why, where, why, fix)]
 
 
-def adoptions(offer: PolicyOffer, known: Policy | None, by: str) -> Iterator[PolicyAdopted]:
+def adoptions(offer: PolicyOffer, known: Policy | None, by: str, launch: str) -> Iterator[PolicyAdopted]:
     """The events that put the policy in force: from the known one, version by version."""
     if known is None:
-        yield PolicyAdopted(offer.policy, digest_of_policy(offer.policy), by, "first")
+        yield PolicyAdopted(offer.policy, digest_of_policy(offer.policy), by, launch, "first")
         return
-    yield PolicyAdopted(known, digest_of_policy(known), by, "known")
+    yield PolicyAdopted(known, digest_of_policy(known), by, launch, "known")
     if digest_of_policy(offer.policy) == digest_of_policy(known):
         return
     for version in chain_after(offer.chain, known):
-        yield PolicyAdopted(version.policy, version.digest, by, "signed", version.signatures)
+        yield PolicyAdopted(version.policy, version.digest, by, launch, "signed", version.signatures)

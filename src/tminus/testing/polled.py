@@ -40,16 +40,17 @@ class Team:
     def __post_init__(self) -> None:
         """Makes the keys and writes the policy, unless they are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.policy_path.exists():
-            return
         for person in self.people:
+            if self.key_path(person).exists():
+                continue
             key = Ed25519PrivateKey.generate()
             path = self.key_path(person)
             path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
             path.chmod(_PRIVATE)
             public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
             path.with_suffix(".pub").write_text(f"{public} {person}\n", encoding="ascii")
-        self.write_policy()
+        if not self.policy_path.exists():
+            self.write_policy()
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ POLL_KINDS = (
     "poll-decided",
 )
 
-SEATS = {"pm": "ana", "tech-lead": "ben"}
+SEATS = {"pm": "ana", "tech-lead": "ben", "devops": "cyn", "qa-lead": "dan", "sponsor": "eve"}
 
 
 def assemble(stand: Stand) -> Team:

@@ -19,7 +19,9 @@ BALLOT = ballot_of(STATE)
 assert BALLOT is not None
 
 POLL_EVENTS: tuple[pl.PollEvent, ...] = (
-    pl.PolicyAdopted(POLICY, digest_of_policy(POLICY), "ana", "signed", (pl.PolicySignature(MARK, "s"),)),
+    pl.PolicyAdopted(
+        POLICY, digest_of_policy(POLICY), "ana", "shop-2.0.0", "signed", (pl.PolicySignature(MARK, "s"),)
+    ),
     pl.BallotPresented(BALLOT.digest, BALLOT),
     pl.VoteCast(GO, MARK, signed(GO).signature),
     pl.VoteRecalled(RECALL, MARK, signed(RECALL).signature),

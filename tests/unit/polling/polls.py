@@ -1,6 +1,5 @@
 """A policy with people whose keys are names, and what they say."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.engine.launches import NOW_MS, a_plan, launch, seen
@@ -42,7 +41,7 @@ def polled(phase: Phase = Phase.POLL, policy: Policy | None = None, **changes: A
     plan = changes.pop("plan", a_plan(polling=Polling(deadline_ms=DEADLINE_MS)))
     state = launch(phase, plan=plan, **changes)
     mine = policy or a_policy()
-    return evolve(state, PolicyAdopted(mine, digest_of_policy(mine), "ana", "first"), NOW_MS - 1_000)
+    return evolve(state, PolicyAdopted(mine, digest_of_policy(mine), "ana", LAUNCH, "first"), NOW_MS - 1_000)
 
 
 def statement(state: LaunchState, by: str, choice: Choice = Choice.GO, **changes: Any) -> Statement:  # noqa: ANN401 - fields of Statement
@@ -101,6 +100,3 @@ def all_say_go(state: LaunchState, but: tuple[str, ...] = (), now_ms: int = NOW_
 
 def kinds(step: Step) -> list[str]:
     return [event.kind for event in step.events]
-
-
-Table = Mapping[str, Any]

@@ -227,7 +227,7 @@ class Polls(RuleBasedStateMachine):
 
     def install(self, policy: Policy) -> None:
         self.policy = policy
-        adopted = PolicyAdopted(self.policy, digest_of_policy(self.policy), "ana", "signed")
+        adopted = PolicyAdopted(self.policy, digest_of_policy(self.policy), "ana", LAUNCH, "signed")
         self.state = evolve(self.state, adopted, self.now_ms)
 
     @precondition(lambda self: self.waiting())

@@ -61,7 +61,7 @@ def prove_votes(entries: Iterable[tuple[ev.Event, int, int]], launch: str, key_o
 def _doubts(state: LaunchState, event: ev.Event, at_ms: int, launch: str, key_of: KeyOf) -> Iterator[str]:
     match event:
         case pl.PolicyAdopted():
-            yield from _policy(state.poll.policy, event, key_of)
+            yield from _policy(state.poll.policy, event, launch, key_of)
         case pl.BallotPresented():
             present = ballot_of(state)
             if event.digest != event.ballot.digest or present is None or present.digest != event.digest:
@@ -77,9 +77,11 @@ def _doubts(state: LaunchState, event: ev.Event, at_ms: int, launch: str, key_of
             return
 
 
-def _policy(before: Policy | None, event: pl.PolicyAdopted, key_of: KeyOf) -> Iterator[str]:
+def _policy(before: Policy | None, event: pl.PolicyAdopted, launch: str, key_of: KeyOf) -> Iterator[str]:
     if digest_of_policy(event.policy) != event.digest:
         yield "the policy is not the one that its digest names"
+    if event.launch != launch:
+        yield f"the policy was adopted by {event.launch}"
     if before is None:
         return  # believed as it was then; launches before it may say more
     signers = signers_of(Version(event.policy, event.signatures), before, key_of)

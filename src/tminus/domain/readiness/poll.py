@@ -28,6 +28,7 @@ class PolicyAdopted:
         policy: all of it.
         digest: of it.
         by: who brought it.
+        launch: id of the launch that it is for, which every statement must name.
         trust: what it is believed by: `first` for a service's first policy, `known` where it is the one of an
             earlier launch, `signed` where signers of the version before have changed it.
         signatures: under a version that is `signed`; each covers `trust.policy_content`.
@@ -37,6 +38,7 @@ class PolicyAdopted:
     policy: Policy
     digest: str
     by: str
+    launch: str
     trust: str
     signatures: tuple[PolicySignature, ...] = ()
 
@@ -181,6 +183,7 @@ class Poll:
     Attributes:
         policy: in force; None where the launch is not polled.
         policy_digest: of it.
+        launch: id of the launch.
         ballots: those that the votes below are about, by digest.
         votes: the newest of each seat.
         overrides: the newest of each person.
@@ -192,6 +195,7 @@ class Poll:
 
     policy: Policy | None = None
     policy_digest: str = ""
+    launch: str = ""
     ballots: Mapping[str, Ballot] = field(default_factory=dict)
     votes: Mapping[str, Cast] = field(default_factory=dict)
     overrides: Mapping[str, Cast] = field(default_factory=dict)
@@ -214,7 +218,7 @@ def hear_poll(poll: Poll, event: PollEvent, at_ms: int) -> Poll:
     """The poll after one more event, decided at `at_ms`."""
     match event:
         case PolicyAdopted():
-            return replace(poll, policy=event.policy, policy_digest=event.digest)
+            return replace(poll, policy=event.policy, policy_digest=event.digest, launch=event.launch)
         case BallotPresented():
             return replace(poll, ballots={**_in_use(poll), event.digest: event.ballot})
         case VoteCast():

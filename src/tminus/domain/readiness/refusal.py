@@ -35,7 +35,7 @@ def refusal_of(poll: Poll, ballot: Ballot, said: Statement, key: str, now_ms: in
     if policy is None:
         return Refusal("poll-off", "this launch is not polled")
     return (
-        _malformed(said)
+        _malformed(said, poll.launch)
         or _unproven(policy, said, key)
         or _untimely(poll, policy, said, now_ms)
         or _misplaced(poll, policy, ballot, said, now_ms)
@@ -43,7 +43,9 @@ def refusal_of(poll: Poll, ballot: Ballot, said: Statement, key: str, now_ms: in
     )
 
 
-def _malformed(said: Statement) -> Refusal | None:
+def _malformed(said: Statement, launch: str) -> Refusal | None:
+    if said.launch != launch:
+        return Refusal("bad-vote", f"it was signed for {said.launch[:80]!r}, and this is {launch}")
     texts = (said.reason, *(each.text for each in said.conditions))
     conditions = len(said.conditions)
     if any(len(text) > MOST_TEXT for text in texts):

@@ -124,7 +124,9 @@ def adopt_policy(turn: Turn, order: Order) -> None:
         return
     taken(turn, order)
     for version in chain_after(offer.chain, known):
-        adopted = PolicyAdopted(version.policy, version.digest, order.by, "signed", version.signatures)
+        adopted = PolicyAdopted(
+            version.policy, version.digest, order.by, turn.state.poll.launch, "signed", version.signatures
+        )
         turn.record(adopted)
 
 
