@@ -1,5 +1,6 @@
 """The go/no-go poll on the real parts: real keys, real votes by the command line, a real launch."""
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -82,10 +83,15 @@ def test_five_votes_by_the_command_line_let_a_launch_go_and_nothing_less(stand: 
 def _a_changed_vote_is_found(stand: Stand, launch: str) -> None:
     """In a copy of the journal, whose whole chain of hashes is made anew after the change."""
     copy = stand.directory / "copy"
-    shutil.copytree(stand.home.root / "journal", copy / "journal")
-    with sqlite3.connect(copy / "journal" / "journal.db") as database:
+    (copy / "journal").mkdir(parents=True)
+    # By SQLite itself: a file of it that somebody else opens and closes in this process loses its locks.
+    with (
+        contextlib.closing(sqlite3.connect(stand.home.root / "journal" / "journal.db")) as source,
+        contextlib.closing(sqlite3.connect(copy / "journal" / "journal.db")) as database,
+    ):
+        source.backup(database)
         _forge(database, launch)
-    database.close()
+        database.commit()
     environment = {**stand.environment, "TMINUS_HOME": str(copy)}
     found = subprocess.run(
         [*_verify(launch)], env=environment, capture_output=True, text=True, check=False, timeout=60
