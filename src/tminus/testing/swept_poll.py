@@ -55,20 +55,30 @@ def vote_on(stand: Stand, launch: str) -> None:
     stand.wait(lambda: stand.state(launch).hold is None, "a hold that is lifted")
     stand.post(launch, "slip", argument=str(stand.clock.now_ms() + HOUR_MS))
     say("ana", Choice.GO_WITH_CONDITIONS, "pm", stand.clock.now_ms() + 300)
-    until(lambda poll: bool(poll.votes["pm"].void_why), "a condition that is overdue")
+    until(_void, "a condition that is overdue")
     say("ana", Choice.GO_WITH_CONDITIONS, "pm", stand.clock.now_ms() + HOUR_MS)
-    until(lambda poll: not poll.votes["pm"].void_why, "a vote that counts")
+    until(_counts, "a vote that counts")
     stand.post(launch, CLOSE_CONDITION, argument="pm/1", reason="swept")
-    until(lambda poll: bool(poll.conditions["pm/1"].closed_by), "a condition that is closed")
+    until(_closed, "a condition that is closed")
     say("ana", Choice.RECALL, "pm")
-    until(lambda poll: bool(poll.votes["pm"].void_why), "a vote that is recalled")
+    until(_void, "a vote that is recalled")
     say("ana", Choice.GO, "pm")
     say("ben", Choice.OVERRIDE)
-    until(
-        lambda poll: "ben" in poll.overrides and not poll.votes["pm"].void_why, "a vote and half an override"
-    )
+    until(lambda poll: "ben" in poll.overrides and _counts(poll), "a vote and half an override")
     stand.post(launch, POLICY, argument=team.revise("ben").text())
-    until(lambda poll: bool(poll.votes["pm"].void_why), "a policy that voids votes")
+    until(_void, "a policy that voids votes")
     for seat, person in SEATS.items():
         say(person, Choice.GO, seat)
     stand.post(launch, "slip", argument=str(stand.clock.now_ms()))
+
+
+def _void(poll: Poll) -> bool:
+    return "pm" in poll.votes and bool(poll.votes["pm"].void_why)
+
+
+def _counts(poll: Poll) -> bool:
+    return "pm" in poll.votes and not poll.votes["pm"].void_why
+
+
+def _closed(poll: Poll) -> bool:
+    return "pm/1" in poll.conditions and bool(poll.conditions["pm/1"].closed_by)
