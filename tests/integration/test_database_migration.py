@@ -133,8 +133,10 @@ def test_a_migration_past_its_deadline_is_killed_with_its_statement(bench: Bench
     assert tables(bench) == []
 
 
-def test_a_migration_that_loses_its_lock_is_stopped(bench: Bench) -> None:
-    bench.migrate("m", ["sleep", "600"])
+def test_a_migration_that_loses_its_lock_is_stopped(bench: Bench, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    bench.migrate("m", ["sh", "-c", f"touch {began}; exec sleep 600"])
+    until(began.exists)
     advisory = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     until(lambda: bench.query(advisory) == [(True,)])
     reading = bench.end("m")

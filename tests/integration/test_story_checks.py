@@ -19,7 +19,7 @@ from tminus.testing.stand import Stand
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.req("R3", "R17")]
 
-_versions = (f"7.0.{number}" for number in itertools.count(1))
+_versions = (f"7.40.{number}" for number in itertools.count(1))
 SECRET = "hunter2-of-the-checks"
 
 
