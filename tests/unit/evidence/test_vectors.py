@@ -1,8 +1,7 @@
-"""Published numbers: of intervals that people are shown, and of the families that the formulas come from."""
+"""Published numbers: of intervals that people are shown, and of the functions that they are made of."""
 
 import pytest
 
-from tests.unit.evidence import references
 from tminus.domain.watch.evidence.beta import beta_quantile, beta_share, upper_bound
 from tminus.domain.watch.evidence.interval import bernoulli_cs, percentile_interval_ms, share_interval_ppm
 
@@ -67,40 +66,3 @@ def test_the_beta_distribution_where_it_is_known_in_closed_form(
     assert beta_share(x, a, b) == pytest.approx(share, rel=1e-12)
     if 0 < x < 1:
         assert beta_quantile(share, a, b) == pytest.approx(x, rel=1e-12)
-
-
-def test_the_mixtures_are_the_published_ones() -> None:
-    def normal(s: float) -> float:
-        return references.normal_mixture(s, 100, 100)
-
-    def beta_binomial(s: float) -> float:
-        return references.beta_binomial_mixture(s, 100, 100, 0.2, 0.8, one_sided=True)
-
-    assert normal(10) == pytest.approx(-0.06502391, abs=1e-8)
-    assert references.bound(normal) == pytest.approx(27.66071, abs=1e-5)
-    assert beta_binomial(10) == pytest.approx(-0.07134019, abs=1e-8)
-    assert references.bound(beta_binomial) == pytest.approx(28.41238, abs=1e-5)
-    two_sided = references.beta_binomial_mixture(10, 100, 100, 0.2, 0.8, one_sided=False)
-    assert two_sided == pytest.approx(-0.6941012, abs=1e-7)
-
-
-def test_the_multinomial_test_stops_where_its_authors_say() -> None:
-    np = pytest.importorskip("numpy", reason="its old generator draws the published series")
-    np.random.seed(1)
-    draws = (np.random.multinomial(1, [0.1, 0.3, 0.6]) for _ in range(5000))
-    number, p_value, _ = references.multinomial_stop(draws, [0.1, 0.4, 0.5])
-    assert number == 402
-    assert p_value == pytest.approx(0.04845591105969517, rel=1e-9)
-
-    np.random.seed(1)
-    rates = np.array([0.8, 0.2]) * np.exp([1.5, 2])
-    draws = (np.random.multinomial(1, rates / rates.sum()) for _ in range(5000))
-    number, p_value, counts = references.multinomial_stop(draws, [0.8, 0.2])
-    assert number == 210
-    assert p_value == pytest.approx(0.045579631759249686, rel=1e-9)
-    assert counts == [148, 62]
-
-
-@pytest.mark.parametrize(("critical", "time"), [(2.853937, 1), (3.467952, 10)])
-def test_the_critical_values_of_maxsprt_spend_five_percent(critical: float, time: float) -> None:
-    assert references.max_sprt_alpha(critical, time) == pytest.approx(0.05, abs=1e-6)
