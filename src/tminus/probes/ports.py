@@ -1,5 +1,6 @@
 """The probe `ports`: of those that are looked at, only the listed ports take connections."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ MOST_PORTS = 4_096
 """Looked at by one probe: with 128 at a time and a second each, silence takes half a minute."""
 
 _SHOWN = 20
+_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,13 @@ class PortsSettings:
         """
         found = set(self.expected)
         for text in self.among:
-            first, _, last = text.partition("-")
-            if not (text.isascii() and first.isdigit() and (last or first).isdigit()):
+            match = _RANGE.fullmatch(text)
+            if match is None:
                 raise ValueError(f"{text!r} is no port and no range of ports such as 1-1024")
-            found.update(range(int(first), min(int(last or first), 1 << 16) + 1))
+            first, last = int(match[1]), int(match[2] or match[1])
+            if first > last:
+                raise ValueError(f"{text!r} ends before it begins: write the smaller port first")
+            found.update(range(first, last + 1))
         if not all(0 < port < 1 << 16 for port in found):
             raise ValueError("ports are numbers from 1 to 65535")
         return tuple(sorted(found))
