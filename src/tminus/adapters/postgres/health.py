@@ -9,11 +9,12 @@ _MILLION = 1_000_000
 _WAIT_SINCE = 140_000  # the version that tells since when a lock is waited for
 
 # Of others than replicas, such as an archive of the log, no position of replay is known. A role that may not
-# look at other sessions sees rows without a state.
+# look at other sessions sees rows without a state. A lag is told for a while after it was made up.
 _REPLICAS = """
 SELECT pg_catalog.count(*) FILTER (WHERE state = 'streaming' AND replay_lsn IS NOT NULL),
        pg_catalog.count(*) FILTER (WHERE state IS NULL),
-       (pg_catalog.max(extract(epoch FROM coalesce(replay_lag, interval '0')))
+       (pg_catalog.max(CASE WHEN replay_lsn >= pg_catalog.pg_current_wal_lsn() THEN 0
+                       ELSE extract(epoch FROM coalesce(replay_lag, interval '0')) END)
         FILTER (WHERE state = 'streaming' AND replay_lsn IS NOT NULL) * 1000)::bigint,
        (pg_catalog.max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn))
         FILTER (WHERE state = 'streaming'))::bigint
