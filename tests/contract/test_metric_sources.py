@@ -41,6 +41,13 @@ def test_a_token_and_secret_headers_are_sent_and_a_missing_secret_is_refused(tmp
     )
 
 
+@pytest.mark.parametrize("time", [b"1e9999999", b"-1e9999999", b"100000000000000"])
+def test_a_time_that_nobody_can_mean_is_no_evidence(time: bytes, tmp_path: Path) -> None:
+    with lying(says(b'{"n": 1, "at": ' + time + b"}")) as liar:
+        found = JsonDocument(HttpSource(liar.url, "/n", at="/at"), around(tmp_path)).read(5_000)
+    assert found == Missed(MeasuredState.INVALID, "no time that can be meant stands at /at")
+
+
 def test_a_command_sees_only_what_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTHER_SECRET", "hunter2")
     script = (

@@ -176,6 +176,7 @@ def test_instances_nobody_knows_of_are_not_healthy() -> None:
         ),
         ({"s": "up", "t": "yesterday"}, {"at": "/t"}, ("inconclusive", "what should say when the monitor")),
         ({"s": "up", "t": "²"}, {"at": "/t"}, ("inconclusive", "what should say when the monitor")),
+        (b'{"s": "up", "t": 1e9999999}', {"at": "/t"}, ("inconclusive", "what should say when the monitor")),
         ({"s": "up", "t": None}, {"at": "/t"}, ("inconclusive", "what should say when the monitor")),
         ({"s": "up"}, {"at": "/t"}, ("inconclusive", "nothing stands at /t")),
     ],

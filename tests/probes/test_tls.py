@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.probes.asked import ask, fact, told
-from tminus.adapters.network.handshake import Version, client_hello
+from tminus.adapters.network.handshake import Version, client_hello, speaks
 from tminus.ports.probes import Target
 from tminus.probes.tls import TLS, Oldest, TlsSettings
+from tminus.testing.liars import Scene, lying
 
 pytestmark = [pytest.mark.integration, pytest.mark.req("R13")]
 
@@ -183,3 +184,25 @@ def test_the_greeting_is_a_record_that_says_its_length() -> None:
     assert int.from_bytes(greeting[6:9], "big") == len(greeting) - 9
     assert greeting[9:11] == b"\x03\x02"
     assert NAME.encode() in greeting
+
+
+@pytest.mark.parametrize(
+    ("scene", "expected"),
+    [(Scene.CLOSES, False), (Scene.GARBLES, False), (Scene.NONSENSE, False), (Scene.HANGS, None)],
+)
+def test_hanging_up_is_a_refusal_and_silence_is_none(scene: Scene, expected: bool | None) -> None:
+    with lying(scene) as (host, port):
+        assert speaks(host, port, NAME, Version.TLS_1_1, 0.5) is expected
+
+
+def test_a_server_that_reads_the_greeting_and_ends_without_a_word_refuses() -> None:
+    def end() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        thread = threading.Thread(target=end)
+        thread.start()
+        assert speaks(LOOPBACK, listener.getsockname()[1], NAME, Version.TLS_1_1, 10) is False
+        thread.join()

@@ -13,7 +13,7 @@ from tminus.probes.asking import at_pointer, check_address, get_json, scalar_tex
 from tminus.probes.guard import guarded
 
 _MILLISECONDS_FROM = 10**11  # as seconds this is the year 5138; every time in milliseconds is above it
-_LATEST_MS = 10**14
+_LATEST_DIGITS = 14  # of a time in milliseconds: the year 5138
 _FRESH = Millis(5 * MINUTE_MS)
 
 
@@ -103,7 +103,7 @@ def _age_ms(value: Any, now_ms: int) -> int:  # noqa: ANN401 - any JSON
 def _instant_ms(value: Any) -> int:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         return parse_utc_ms(value)
-    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) > _LATEST_MS:
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= _LATEST_DIGITS:
         raise ValueError("no time that can be meant")
     return int(value if abs(value) >= _MILLISECONDS_FROM else value * SECOND_MS)
 

@@ -12,7 +12,7 @@ from tminus.ports.metrics import Surroundings
 
 MOST_BYTES = 1024 * 1024  # of a document: what holds a few numbers is smaller
 _MILLISECONDS_FROM = 10**11  # as seconds this is the year 5138; every time in milliseconds is above it
-_LATEST_MS = 10**14
+_LATEST_DIGITS = 14  # of a time in milliseconds: the year 5138
 
 
 class JsonDocument:
@@ -65,10 +65,9 @@ class JsonDocument:
             found = None
         if not isinstance(found, Decimal) or not found.is_finite():
             raise ValueError(f"no time stands at {pointer}")
-        at_ms = found if abs(found) >= _MILLISECONDS_FROM else found * 1000
-        if abs(at_ms) > _LATEST_MS:
+        if found.adjusted() >= _LATEST_DIGITS:  # before it is computed with, which has an end
             raise ValueError(f"no time that can be meant stands at {pointer}")
-        return int(at_ms)
+        return int(found if abs(found) >= _MILLISECONDS_FROM else found * 1000)
 
 
 def open_document(source: HttpSource, around: Surroundings) -> JsonDocument:
