@@ -1,5 +1,6 @@
 """The probe redis against a cluster of six processes, and against one server with a replica."""
 
+import dataclasses
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.observability import Daemon, free_port, program
 from tests.probes.asked import ask, fact, told
+from tests.probes.authority import Authority
 from tminus.adapters.redis.resp import RedisConnection, RedisRefusedError, RespError
 from tminus.probes.redis import REDIS, RedisSettings
 from tminus.testing.contract.probes import MARKER, REFERENCE
@@ -209,6 +211,29 @@ def test_one_server_that_hangs_does_not_hide_the_others(pair: list[Server]) -> N
     assert told(answer) == ("inconclusive", f"{LOOPBACK}:{port}: no reply within the time limit")
     assert fact(answer, "answered") == 1
     assert master.address in answer.excerpt
+
+
+def test_a_server_of_tls_is_believed_by_its_certificate_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own = str(authority.issue("localhost", ["localhost"], 30))
+    port = free_port()
+    flags = ["--tls-port", str(port), "--tls-cert-file", own, "--tls-key-file", own]
+    flags += ["--tls-ca-cert-file", str(authority.roots), "--tls-auth-clients", "no"]
+    server = Server(tmp_path / "server", free_port(), *flags)
+    try:
+        server.start()
+        asked = RedisSettings((f"localhost:{port}",), REFERENCE, tls=True, roots=str(authority.roots))
+        trusted = ask(REDIS, asked)
+        stranger = ask(REDIS, dataclasses.replace(asked, roots=""))
+        other = ask(REDIS, dataclasses.replace(asked, addresses=(f"{LOOPBACK}:{port}",)))
+        plain = ask(REDIS, dataclasses.replace(asked, addresses=(f"localhost:{server.port}",)))
+    finally:
+        server.stop()
+    assert told(trusted) == ("pass", "1 servers answer, 1 masters with 0 replicas or more")
+    for answer in (stranger, other):
+        assert told(answer)[0] == "inconclusive"
+        assert told(answer)[1].endswith("no TLS: certificate verify failed")
+    assert told(plain)[0] == "inconclusive"
 
 
 @pytest.mark.parametrize("scene", [Scene.GARBLES, Scene.FLOODS, Scene.NONSENSE])
