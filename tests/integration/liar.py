@@ -57,6 +57,12 @@ def floods(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"1," * 32_768)
 
 
+class _Server(ThreadingHTTPServer):
+    """Takes a burst of callers: the usual queue of five would refuse some of a load."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def lying(answer: Answer | None = None) -> Iterator[Liar]:
     liar = Liar("", answer or says({}))
@@ -72,7 +78,7 @@ def lying(answer: Answer | None = None) -> Iterator[Liar]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     liar.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
